@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -23,6 +24,7 @@ if __name__ == "__main__" and not graphs.kept():
     lean.begin()  # beside all that follows
 
 # isort: split
+import uvicorn
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 from streamlit.web import cli
@@ -48,6 +50,14 @@ async def begun(_: App) -> AsyncIterator[dict]:
     yield {}
 
 
+class Config(uvicorn.Config):
+    """Streamlit hands no setting on that keeps the server's name out of its answers."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, server_header=False, **named)
+
+
+uvicorn.Config = Config  # type: ignore[misc]
 app = App(ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)])
 
 if __name__ == "__main__":

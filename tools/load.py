@@ -232,7 +232,7 @@ def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> di
         asyncio.run(_all(address, 1, 1.0, Load(), _Watched()))  # encoders load
         load, watched = Load(), _Watched(_server(address))
         asyncio.run(_all(address, visitors, seconds, load, watched, think))
-        memory, spent = watched.memory, watched.spent()
+        memory, spent, asking = watched.memory, watched.spent(), watched.asking
     after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     end = statistics.median(mb for _, mb in memory[-5:])
@@ -246,6 +246,7 @@ def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> di
         "p95_s": round(took[int(0.95 * (len(took) - 1))], 3),
         "per_s": round(len(load.took) / seconds, 3),
         "processor_s": round(spent / max(1, len(load.took)), 3),
+        "visitors_processor_s": round(asking / max(1, len(load.took)), 4),
         "mb_after_1_min": round(first),
         "mb_median": round(after),
         "mb_end": round(end),
@@ -279,21 +280,24 @@ def _server(address: str) -> psutil.Process:
 
 
 class _Watched:
-    """Notes a server's memory (MB, without jobs) every second, and its time of the processor."""
+    """Notes a server's memory (MB, without jobs) every second, and its time of the processor;
+    ``asking`` is that of the visitors in this process, seconds."""
 
     def __init__(self, server: psutil.Process | None = None) -> None:
         self.server, self.memory = server, []
         self._stop, self._before, self._after = threading.Event(), 0.0, 0.0
+        self.asking = 0.0
 
     def __enter__(self) -> None:
         if self.server is not None:
-            self._before = self._processor_s()
+            self._before, self.asking = self._processor_s(), -time.process_time()
             threading.Thread(target=self._look, daemon=True).start()
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         if self.server is not None:
             self._after = self._processor_s()
+            self.asking += time.process_time()
 
     def spent(self) -> float:
         """Seconds of the processor inside the block."""

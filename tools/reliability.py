@@ -165,10 +165,16 @@ from the press until the page says that it is counted.
 {_when(found)}"""
 
 
+def _ms(one: dict, name: str) -> str:
+    """Figures kept by an older run lack some."""
+    return f"{one[name] * 1000:.0f}" if name in one else "–"
+
+
 def _load_section(found: dict) -> str:
     rows = "\n".join(
         f"| {name} | {one['queries']:,} | {one['errors']} | {one['p50_s']:.2f} | {one['p95_s']:.2f} |"
-        f" {one['per_s']:.2f} | {one['mb_after_1_min']:,} | {one['mb_end']:,} |"
+        f" {one['per_s']:.2f} | {_ms(one, 'processor_s')} | {_ms(one, 'visitors_processor_s')} |"
+        f" {one['mb_after_1_min']:,} | {one['mb_end']:,} |"
         f" {one['drift']:+.1%} |"
         for name, one in found["runs"].items()
     )
@@ -181,10 +187,11 @@ that few are in a cache; {uploads:.0%} are uploads of a photograph of 1600 x 120
 visitor looks at the answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others the next query comes as soon as the page has
 come whole, which is the most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the
 query included. "One by one" (`LOOKALIKE_BATCH=1`) is the same server with each picture encoded for itself, by the thread of its page on
-all cores, whoever else is at it; shared calls take all pictures that wait for a network, and run on one core each.
+all cores, whoever else is at it; shared calls take all pictures that wait for a network, and run on one core each. The visitors
+share the cores with the server; the columns of ms say what a query costs either of the processor.
 
-| | queries | errors | p50, s | p95, s | queries a second | MB after 1 min | MB at the end | drift |
-|---|---|---|---|---|---|---|---|---|
+| | queries | errors | p50, s | p95, s | queries a second | server, ms a query | visitors, ms a query | MB after 1 min | MB at the end | drift |
+|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
 The first network alone, asked by {found["visitors"]} threads with prepared pictures: {found["encoding"]["alone_per_s"]:.0f} pictures a second one

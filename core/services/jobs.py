@@ -266,6 +266,12 @@ def listing(active_only: bool = False) -> list[JobStatus]:
     return [job for job in found if job.active or not active_only]
 
 
+def forget(home: Path) -> None:
+    """Know nothing more of the jobs of an artifacts folder that goes."""
+    for folder in [folder for folder in list(_over) if folder.is_relative_to(home)]:
+        _over.pop(folder, None)
+
+
 def write_line(log: Path, **values: object) -> None:
     """Append one line to a log; each line is whole because it is one write. On a full disk the work
     goes on without."""

@@ -44,7 +44,7 @@ def turn(log: Path | None) -> Iterator[None]:
     with ExitStack() as held:
         while slots and not _took_slot(held, slots):
             if log is not None:
-                words = f"Waiting: {slots} jobs run at a time."
+                words = f"Waiting: {slots} job{'s run' if slots > 1 else ' runs'} at a time."
                 jobs.write_line(log, state=jobs.QUEUED, message=words)
             time.sleep(LOOK_S)
         if not slots and log is not None:

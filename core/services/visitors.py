@@ -49,6 +49,7 @@ def delete(one: Visitor) -> int:
     freed = store.folder_bytes(one.folder)
     library.forget(one.folder)
     serving.forget(one.folder)
+    jobs.forget(one.folder)
     for entry in store.entries(home=one.folder):
         store.let_go(entry.kind, entry.path)
     store.remove(one.folder)
@@ -90,7 +91,13 @@ def _sweep() -> None:
             expire()
         except Exception:
             log.exception("expiring failed")
-        time.sleep(SWEEP_S)
+        time.sleep(pause_s())
+
+
+def pause_s() -> float:
+    """Seconds between two looks for what has expired: a tenth of the time that things are kept,
+    where that is short."""
+    return min(SWEEP_S, value("visitor_hours") * 360)
 
 
 def _asking() -> Visitor:

@@ -178,6 +178,7 @@ LIMITS = {
     "checkpoint_s": (0.0, 1e9),
     "minutes": (0.0, 10_000.0),
     "margin": (0.0, 10.0),
+    "principal": (-2.0, 2.0),
     "scale": (0.1, 1000.0),
     "smoothing": (0.0, 0.9),
     "seed": (0, 2**31 - 1),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import jobs
+from core.services.embedding.build import check_disk
 from core.services.jobs import JobStatus
 from pages.parts import cached, cached_train
 from pages.parts.words import count, duration, per_second, size
@@ -43,6 +44,11 @@ def start(
     running = next((job for name in encoders if (job := active(locator, name))), None)
     if running is not None:
         return running.id
+    try:
+        check_disk(cached.dataset(locator), encoders)
+    except UserError as error:
+        st.session_state[REFUSED] = error
+        return ""
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
     made = (

@@ -204,7 +204,9 @@ def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Bo
 
 
 def upload(token: str, side: int = 448, box: Box = None) -> str:
-    """An uploaded picture, or the part of it inside ``box``, as a data URI. Raises UserError."""
+    """An uploaded picture, or the part of it inside ``box``, as a data URI. Raises UserError, also
+    where it was seen before and has been deleted or is shared no more."""
+    uploads.find(token)
     return _upload(f"up:{token}", side, box)
 
 

@@ -8,6 +8,7 @@ from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST
 from core.services.library import names
 from core.services.specs import index_spec, split_names
 from pages.parts import cached
+from pages.parts.guard import expiry
 from pages.parts.url_state import Refused
 from pages.parts.words import short
 
@@ -50,7 +51,7 @@ def dataset(given: str) -> str:
     if found is None:
         raise Refused(
             FIRST_DATASET,
-            f"The data set {name!r} is not ready in this library. Showing the catalogue.",
+            f"The data set {name!r} is not ready in this library.{expiry()} Showing the catalogue.",
         )
     if other:
         raise Refused(found, f"The data set {name!r} holds other pictures here than the link knew.")

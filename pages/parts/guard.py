@@ -8,6 +8,7 @@ from typing import TypeVar
 from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
+from core.services.library import uploads
 from pages.parts.words import trouble
 
 
@@ -16,6 +17,11 @@ def hosted() -> bool:
     provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
     it."""
     return ownership.is_visitor()
+
+
+def expiry() -> str:
+    """A sentence, after a space, for a stranger who looks for something that is no longer here."""
+    return f" What you bring is kept for {uploads.kept_for()}." if hosted() else ""
 
 
 log = logging.getLogger(__name__)

@@ -105,7 +105,7 @@ def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
 
 def _heal() -> None:
     """What was chosen may be gone: a data set removed on the Library page, a name typed that
-    nothing answers to."""
+    nothing answers to, a picture that was deleted or is no longer shared."""
     state, remarks = st.session_state, []
     if state[DATASET] not in given.ready():
         state[DATASET] = PARAMS["dataset"].read(state[DATASET], remarks)
@@ -115,6 +115,10 @@ def _heal() -> None:
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
     state[INDEX] = PARAMS["index"].read(state[INDEX], remarks)
+    if (query := PARAMS["query"].read(state[QUERY], remarks)) != state[QUERY]:
+        state[QUERY] = query
+        crop.clear()
+        why.clear()
     part.heal(state[DATASET])
     crop.heal()
     refine.heal(state[DATASET])

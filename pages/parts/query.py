@@ -146,6 +146,8 @@ def names(view: View) -> tuple[str, str]:
     """What the query is called, and what else is known of it."""
     kind, _, name = view.query.partition(":")
     if kind == "up":
+        if not uploads.is_own(name):
+            return "A shared picture", "for as long as its owner shares it"
         return "Your picture", f"kept for {uploads.kept_for()}"
     found = cached.dataset(view.dataset)
     item = found.items[found.rows[name]]

@@ -67,7 +67,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         with st.container(width="content", key="tray"):
             tray.show()
     if (refused := st.session_state.pop(REFUSED, None)) is not None:
-        trouble(refused)
+        with st.container(key="refused"):
+            trouble(refused)
     return actions
 
 

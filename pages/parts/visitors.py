@@ -82,6 +82,7 @@ ownership.ask_by(lambda: browser_key())
 
 
 SAID, TOKEN = "mine_said", "mine_token"
+KINDS = {"uploads": "query picture", "datasets": "data set", "jobs": "job"}
 KEPT_WHEN_DELETED = ("keep_dataset", "keep_build_dataset")
 
 
@@ -111,10 +112,10 @@ def _things() -> None:
             f" {told['hours']:g} hours after your last visit."
         )
         return
+    held = [count(told[kind], noun) for kind, noun in KINDS.items() if told[kind]]
     quiet(
-        f"{size(told['bytes'])}: {count(told['uploads'], 'query picture')},"
-        f" {count(told['datasets'], 'data set')} with what was built for them. Seen by nobody else,"
-        f" deleted {told['hours']:g} hours after your last visit."
+        f"{size(told['bytes'])}{': ' * bool(held)}{', '.join(held)}. Seen by nobody else unless you"
+        f" share it, deleted {told['hours']:g} hours after your last visit."
     )
     with st.popover("Delete mine now"):
         quiet("Stops your jobs and deletes your pictures, data sets, builds and reports for good.")

@@ -1,16 +1,22 @@
-"""Small pieces of page made of words; whatever comes from people is escaped here and nowhere
-else."""
+"""Small pieces of page made of words; whatever comes from people is escaped here and nowhere else,
+and what strangers read on a public server names no place of it, whoever wrote it."""
 
 import json
 import re
 from collections.abc import Sequence
-from html import escape
+from html import escape as escaped
 
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import ownership
 
 JOINTS = re.compile(r"([._])(?=[^\W\d])")
+
+
+def escape(words: str, quote: bool = True) -> str:
+    """``words`` as HTML, for whoever looks at the page."""
+    return escaped(ownership.public(words), quote=quote)
 
 
 def heading(text: str) -> None:
@@ -83,7 +89,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def saveable(name: str, head: Sequence[str] = (), rows: Sequence[Sequence[object]] = ()) -> str:
     """Attributes of an element that the menu Figures saves under this name, with the numbers that
     it draws."""
-    held = escape(json.dumps({"head": list(head), "rows": [list(row) for row in rows]}))
+    held = escaped(json.dumps({"head": list(head), "rows": [list(row) for row in rows]}))
     return f' data-figure="{escape(name)}"' + (f' data-numbers="{held}"' if rows else "")
 
 
@@ -145,5 +151,6 @@ def sentence(words: str) -> str:
 
 def short(words: str, limit: int = 60) -> str:
     """At most ``limit`` characters, for a message that repeats what a link or a file said."""
-    clean = "".join(c if c.isprintable() else " " for c in words)
+    known = ownership.public(words)  # before it is cut: the rest of a path would not look like one
+    clean = "".join(c if c.isprintable() else " " for c in known)
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"

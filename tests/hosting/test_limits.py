@@ -52,6 +52,16 @@ def test_pictures_are_counted_over_all_data_sets_of_a_visitor(visiting, anna, be
         library.add_archive("one.zip", zipped(6))
 
 
+def test_a_build_that_the_room_of_a_visitor_does_not_hold_is_refused(visiting, anna, monkeypatch):
+    with visiting(anna):
+        dataset = library.open_dataset(library.add_archive("own.zip", zipped()))
+        most = store.folder_bytes(anna.folder) + 1000
+        monkeypatch.setenv("LOOKALIKE_VISITOR_MB", str(most / 1e6))
+        with pytest.raises(UserError, match=r"needs 0\.0 MB, and you use"):
+            build(dataset, ["hog.8x8"])
+        assert store.folder_bytes(anna.folder) <= most
+
+
 def test_the_room_of_all_is_counted_seldom_and_before_any_refusal(
     visiting, anna, bela, monkeypatch
 ):
@@ -114,7 +124,7 @@ def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
         job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
         wait_for(lambda: jobs.status(job).state != "starting")
         assert jobs.status(job).state == jobs.QUEUED
-        assert "1 jobs run at a time" in jobs.status(job).message
+        assert "1 job runs at a time" in jobs.status(job).message
         jobs.cancel(job)
         assert jobs.status(job).state == "cancelled"
 

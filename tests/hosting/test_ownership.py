@@ -202,6 +202,12 @@ def test_what_was_not_visited_for_long_expires(visiting, anna, bela):
     assert [one.name for one in ownership.visitors()] == [bela.name]
 
 
+@pytest.mark.parametrize(("hours", "seconds"), [("24", 300), ("0.05", 18)])
+def test_what_expires_soon_is_looked_for_often(monkeypatch, hours, seconds):
+    monkeypatch.setenv("LOOKALIKE_VISITOR_HOURS", hours)
+    assert visitors.pause_s() == pytest.approx(seconds)
+
+
 def test_after_the_clock_was_set_back_things_are_kept_for_a_day_and_no_longer(visiting, anna):
     with visiting(anna):
         uploads.keep(picture())

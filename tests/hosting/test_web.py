@@ -120,6 +120,15 @@ def test_logs_are_lines_of_json_with_the_request_and_no_secret(monkeypatch):
             assert word not in line
 
 
+def test_the_log_names_no_address_of_a_visitor(monkeypatch):
+    quiet = {name: logging.getLogger(name) for name in ("uvicorn.access", "uvicorn.error")}
+    for logger in quiet.values():  # as they were: what is set lasts for the whole process
+        monkeypatch.setattr(logger, "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.configure()
+    assert [name for name, one in quiet.items() if one.isEnabledFor(logging.INFO)] == []
+
+
 def test_a_visitor_reads_no_place_of_the_server(visiting, anna, artifacts):
     said = f"The folder {artifacts}/models can't be written. See /etc/passwd, /srv/me/x y.zip"
     assert UserError(said).given == said

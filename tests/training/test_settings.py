@@ -4,6 +4,7 @@ do."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,20 @@ from core import store
 from core.errors import UserError
 from core.services.training import train
 from core.training import runs
-from core.training.settings import override, parse_pairs, read_recipe, recipe_names
+from core.training.settings import (
+    LIMITS,
+    Settings,
+    override,
+    parse_pairs,
+    read_recipe,
+    recipe_names,
+)
 from core.training.train import begin, check, resolve
+
+
+def test_every_number_says_from_where_to_where():
+    numbers = {one.name for one in fields(Settings) if type(one.default) in (int, float)}
+    assert numbers <= LIMITS.keys()
 
 
 @pytest.mark.parametrize("recipe", recipe_names())

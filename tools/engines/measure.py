@@ -2,7 +2,9 @@
 
 Run it in the environment of `make test-engines`, once for each engine (LOOKALIKE_MILVUS); about a minute on a quiet machine:
 
-    .venv-engines/bin/python tools/engines/measure.py
+    .venv-engines/bin/python tools/engines/measure.py [--write]
+
+``--write`` puts the figures into docs/milvus.md, those of an embedded engine and those of a server each into their place.
 """
 
 import os
@@ -17,8 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 
 from core.indexes.base import indexes
+from tools.engines import pages
 
 ROWS, DIM, QUERIES, EFFORTS = 20_000, 384, 200, (16, 64, 256)
+TABLE = ["| | recall@10 | p50 ms | p95 ms |", "|---|---|---|---|"]
+BUILDS: list[str] = []
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -39,10 +44,9 @@ def times(index, queries: np.ndarray, **more) -> tuple[np.ndarray, np.ndarray]:
 def shown(name: str, best: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> None:
     scores, taken = found
     recall = (scores >= best[:, -1:]).mean()
-    print(
-        f"| {name} | {recall:.3f} | {np.median(taken):.1f} | {np.percentile(taken, 95):.1f} |",
-        flush=True,
-    )
+    median, late = np.median(taken), np.percentile(taken, 95)
+    TABLE.append(f"| {name} | {recall:.3f} | {median:.1f} | {late:.1f} |")
+    print(TABLE[-1], flush=True)
 
 
 def main() -> None:
@@ -62,10 +66,9 @@ def main() -> None:
         )
         rate = f", {ROWS / (seen[-1] - seen[0]):,.0f} rows/s sent" if name == "milvus" else ""
         took = time.perf_counter() - started
-        print(
-            f"{name}: built in {took:.1f} s ({time.process_time() - spent:.1f} s of this process{rate})",
-            flush=True,
-        )
+        own = time.process_time() - spent
+        BUILDS.append(f"{name}: built in {took:.1f} s ({own:.1f} s of this process{rate})")
+        print(BUILDS[-1], flush=True)
     best, of_exact = times(made["exact"], queries)
     shown("exact", best, (best, of_exact))
     for name, knob in (("hnsw", "efSearch"), ("milvus", "ef")):
@@ -77,6 +80,9 @@ def main() -> None:
         shown(
             f"{name}, a fifth allowed", best, times(made[name], queries, allowed=mask, where=where)
         )
+    if "--write" in sys.argv[1:]:
+        kind = "server" if "://" in os.environ.get("LOOKALIKE_MILVUS", "") else "embedded"
+        pages.write("milvus.md", f"milvus-{kind}", [*TABLE, "", "; ".join(BUILDS) + "."])
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 Run it in the environment of `make test-engines`; two or three minutes on a quiet machine with two cores:
 
-    .venv-engines/bin/python tools/engines/measure_ray.py [--pictures 2000] [--encoder tf_efficientnet_lite0.in1k]
+    .venv-engines/bin/python tools/engines/measure_ray.py [--pictures 2000] [--encoder tf_efficientnet_lite0.in1k] [--write]
 
 Pictures are those of tiny_imagenet (``LOOKALIKE_DATA``), else noise. Both builds start from nothing, in turns; Ray is
-started for each of its own, and its parts go to a folder, where they are opened in place.
+started for each of its own, and its parts go to a folder, where they are opened in place. ``--write`` puts the figures
+into docs/ray.md.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from core.services.embedding.shipped import vectors
+from tools.engines import pages
 
 TURNS = 2
 
@@ -50,7 +52,7 @@ def built(home: Path, folder: Path, encoder: str, *more: str) -> tuple[float, np
     started = time.perf_counter()
     done = subprocess.run(
         [*command, "--encoders", encoder, *more],
-        cwd=ROOT, env=env, check=True, capture_output=True, text=True,
+        cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     spent = time.perf_counter() - started
     return spent, np.asarray(vectors(Path(json.loads(done.stdout)[0]["path"])))
@@ -60,7 +62,12 @@ def main() -> None:
     told = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     told.add_argument("--pictures", type=int, default=2000)
     told.add_argument("--encoder", default="tf_efficientnet_lite0.in1k")
+    told.add_argument("--write", action="store_true", help="put the figures into docs/ray.md")
     chosen = told.parse_args()
+    rows = [
+        "| local, s | pictures/s | Ray, s | pictures/s | the same vectors |",
+        "|---|---|---|---|---|",
+    ]
     with tempfile.TemporaryDirectory() as made:
         home = Path(made)
         folder = pictures(home / "pictures", chosen.pictures)
@@ -73,12 +80,13 @@ def main() -> None:
             ray, theirs = built(
                 home / f"ray-{turn}", folder, chosen.encoder, "--engine", "ray", "--shards", parts
             )
-            print(
-                f"local {local:.1f} s, {chosen.pictures / local:.0f} pictures a second;"
-                f" Ray {ray:.1f} s, {chosen.pictures / ray:.0f};"
-                f" the same vectors: {np.array_equal(ours, theirs)}",
-                flush=True,
-            )
+            same = "yes" if np.array_equal(ours, theirs) else "no"
+            rates = (f"{spent:.1f} | {chosen.pictures / spent:.0f}" for spent in (local, ray))
+            rows.append(f"| {' | '.join(rates)} | {same} |")
+            print(rows[-1], flush=True)
+    if chosen.write:
+        what = f"`tools/engines/measure_ray.py`: {chosen.pictures:,} pictures, {chosen.encoder}."
+        pages.write("ray.md", "ray", [what, "", *rows])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from core.services.embedding import crops, embed, estimate, galleries, points, u
 from core.services.embedding.bound import bound, fit_units, is_ahead, prepared, sample
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.shards import BLOCK, key_of, write_matrix
+from core.services.hosting import limits
 from core.services.specs import index_spec
 from core.types import Embeddings, Item, Progress
 
@@ -131,11 +132,12 @@ def _build_bases(
 
 
 def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
-    """Refuse what the disk can't hold before any picture is read. Raises UserError with the bytes
-    needed and free."""
+    """Refuse what the disk can't hold, or the room of a visitor, before any picture is read. Raises
+    UserError with the bytes needed and free."""
     store.make_folder(store.root())
     needed = sum(estimate.disk_bytes(dataset, encoders.get(name)) for name in names)
     if needed:
+        limits.check_room(needed)
         store.check_space(store.root(), needed + (64 << 20))
 
 

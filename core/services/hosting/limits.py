@@ -97,7 +97,7 @@ def check_pictures(held: int, more: int) -> None:
     if ownership.is_visitor() and held + more > most:
         have = f", and you have {held:,} already" if held else ""
         raise UserError(
-            f"This has {more:,} pictures{have}.",
+            f"This has {more:,} picture{_s(more)}{have}.",
             f"A visitor's data sets have at most {most:,} pictures.",
             "Upload a part of them, or remove a data set first.",
         )
@@ -129,14 +129,14 @@ def check_job(command: str, active: int, waiting: int) -> None:
     most = int(value("visitor_jobs"))
     if active >= most:
         raise UserError(
-            f"{active} of your jobs are running or waiting.",
+            f"{active} of your jobs {'is' if active == 1 else 'are'} running or waiting.",
             f"A visitor has at most {most} at once.",
             "Wait for one to end, or cancel one.",
         )
     longest = int(value("queued_jobs"))
     if waiting >= longest:
         raise UserError(
-            f"{waiting} jobs wait for their turn on this server.",
+            f"Jobs that wait for their turn on this server: {waiting}.",
             f"At most {longest} wait.",
             "Try again in a few minutes.",
         )
@@ -164,6 +164,10 @@ def evict() -> int:
     if freed:
         log.warning("deleted %.0f MB of caches, the least recently used first", freed / MB)
     return freed
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _mb(count: float) -> str:

@@ -80,5 +80,6 @@ def configure() -> None:
         other = logging.getLogger(name)
         other.handlers[:] = []
         other.propagate = True
-    for name in ("uvicorn.access", "httpx", "PIL"):  # the first would tell what links hold
+    # the first two would tell the addresses of visitors, and what their links hold
+    for name in ("uvicorn.access", "uvicorn.error", "httpx", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -49,31 +49,44 @@ def read(token: str) -> bytes:
         UserError: the token is malformed, its picture is no longer kept, or it is another visitor's
             who does not share it.
     """
+    path = find(token)
+    try:
+        data = path.read_bytes()
+        if not hmac.compare_digest(_token(data, path.parents[len(PLACE.parts)]), token):
+            raise OSError("damaged")
+        os.utime(path)
+        return data
+    except OSError as error:
+        raise _gone() from error
+
+
+def find(token: str) -> Path:
+    """Where the picture of a token lies, without a look at what is in it. Raises UserError as
+    :func:`read`."""
     if not TOKEN.fullmatch(token):
         raise UserError(
             "The link names an uploaded picture in a way that this app never writes.",
             fix="Upload it again.",
         )
-    home = _home_of(token)
-    try:
-        path = home / PLACE / token
-        data = path.read_bytes()
-        if not hmac.compare_digest(_token(data, home), token):
-            raise OSError("damaged")
-        os.utime(path)
-        return data
-    except OSError as error:
-        raise UserError(
-            "The uploaded picture of this link is no longer here, or is not shared.",
-            f"Uploaded pictures are kept for {kept_for()}.",
-            "Upload it again, or ask its owner to share it.",
-        ) from error
+    path = _home_of(token) / PLACE / token
+    if not os.path.isfile(path):
+        raise _gone()
+    return path
 
 
-def kept_for() -> str:
-    """How long an uploaded picture is kept, in words."""
+def _gone() -> UserError:
+    return UserError(
+        "The uploaded picture of this link is no longer here, or is not shared.",
+        f"Uploaded pictures are kept for {kept_for(others=True)}.",
+        "Upload it again, or ask its owner to share it.",
+    )
+
+
+def kept_for(others: bool = False) -> str:
+    """How long an uploaded picture is kept, in words; ``others``: it may be another visitor's."""
     if ownership.is_visitor():
-        return f"{value('visitor_hours'):g} hours after your last visit"
+        whose = "their owner's" if others else "your"
+        return f"{value('visitor_hours'):g} hours after {whose} last visit"
     return f"{KEEP_DAYS} days"
 
 

@@ -36,7 +36,10 @@ def show(close: Callable[[], None]) -> None:
     left, right = st.columns(2)
     most = int(value("visitor_zip_mb")) if hosted() else MAX_MB
     vectors = left.file_uploader(
-        "Vectors", type=list(KINDS), key="add_vectors_file", max_upload_size=most
+        f"Vectors, at most {most:,} MB" if most else "Vectors",
+        type=list(KINDS),
+        key="add_vectors_file",
+        max_upload_size=most,
     )
     ids = right.file_uploader(
         "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids", max_upload_size=most,
@@ -138,15 +141,14 @@ def _forget() -> None:
 
 
 def _files(folder: bool) -> None:
-    state = st.session_state
+    state, most = st.session_state, int(value("visitor_zip_mb")) if hosted() else MAX_MB
     given = st.file_uploader(
-        "Drop a folder of pictures here, or choose one"
-        if folder
-        else "Drop pictures or a zip here, or choose them",
+        ("Drop a folder of pictures here, or choose one" if folder
+         else "Drop pictures or a zip here, or choose them") + f". Each file at most {most:,} MB.",
         accept_multiple_files="directory" if folder else True,
         key=f"add_files_{int(folder)}_{state.setdefault(ROUND, 0)}",
-        max_upload_size=int(value("visitor_zip_mb")) if hosted() else MAX_MB,
-    )
+        max_upload_size=most,
+    )  # fmt: skip
     if not given:
         quiet(ACCEPTED)
         return

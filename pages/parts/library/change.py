@@ -91,11 +91,12 @@ def _look_again(locator: str, why: UserError) -> None:
 
 def _adding(locator: str) -> None:
     state = st.session_state
+    most = int(value("visitor_zip_mb")) if hosted() else library.MAX_ARCHIVE >> 20
     given = st.file_uploader(
-        "Pictures or a zip of them",
+        f"Pictures or a zip of them. Each file at most {most:,} MB.",
         accept_multiple_files=True,
         key=f"change_files_{state.setdefault(ROUND, 0)}",
-        max_upload_size=int(value("visitor_zip_mb")) if hosted() else library.MAX_ARCHIVE >> 20,
+        max_upload_size=most,
     )
     quiet("Those that are there already are passed over. What was built follows at once.")
     if given and st.button("Add them", type="primary", key="change_add"):

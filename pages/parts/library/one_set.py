@@ -53,7 +53,7 @@ def _encoders(row: dict) -> None:
             build.panel(row)
         with st.container(key="set_built"):
             if not names:
-                note("No encoder is built for it yet.", "Choose some at the left, and build.")
+                note("No encoder is built for it yet.", "Choose some under Build, and build them.")
             for number, name in enumerate(names):
                 _built(row, name, number)
 

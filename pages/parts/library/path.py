@@ -49,7 +49,7 @@ def _line(row: dict, was_working: bool) -> None:
     built = cached_library.built(locator, version)
     states = journey.states(
         bool(built),
-        compared.was(locator),
+        compared.was(locator) or locator in st.session_state.get(link.COMPARED, ()),
         cached_library.evaluated(locator, version) is not None,
         bool(cached_library.trained_on(locator)),
         cached_library.labelled(locator, version),
@@ -120,10 +120,12 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
 
 
 def _improve(row: dict, version: str, built: list[str]) -> None:
+    if not limits.may("train"):
+        quiet("Training is switched off on this server. On your own machine you can fine-tune an"
+              " encoder on these pictures, and see what that changes.")  # fmt: skip
+        return
     quiet("Fine-tune an encoder on these pictures, and see what it changed.")
-    if st.button(
-        "Train on it", type="primary", key="path_improve", disabled=not limits.may("train")
-    ):
+    if st.button("Train on it", type="primary", key="path_improve"):
         st.session_state[TRAIN_DATA] = [row["locator"]]
         link.to("train")
 

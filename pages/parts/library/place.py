@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.parts import cached, given, url_state
+from pages.parts.guard import expiry
 from pages.parts.url_state import Kind, Param, Params, Refused
 from pages.parts.words import short
 
@@ -29,9 +30,8 @@ def _row(name: str) -> dict | None:
 
 def _locator(text: str) -> str:
     if text and (found := _row(text)) is None:
-        raise Refused(
-            "", f"There is no data set {short(text)!r} in this library. Choose one below."
-        )
+        said = f"There is no data set {short(text)!r} in this library."
+        raise Refused("", f"{said}{expiry()} Choose one below.")
     return found["locator"] if text else ""
 
 

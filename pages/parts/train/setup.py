@@ -74,7 +74,7 @@ def _field(row: dict, group: str, label: str) -> object:
     if row["kind"] == "int":
         return st.number_input(label, row["low"], row["high"], key=key, help=told, step=1)
     if row["kind"] == "float":
-        step = max(abs(float(row["value"])) / 2, 1e-6)
+        step = abs(float(row["value"])) / 2 or 0.1
         return st.number_input(
             label, float(row["low"]), float(row["high"]), key=key, help=told, step=step, format="%g"
         )

@@ -10,11 +10,11 @@ function make(tag, name, text) {
   return node;
 }
 
-// A long name may break at its dots and before an @, and nowhere in a word.
+// A long name may break at its dots, those of numbers excepted, and before an @, and nowhere in a word.
 function name(tag, text) {
   const node = make(tag);
   node.dir = "auto";
-  text.split(/(?<=[._])|(?=@)/).forEach((part, at) => node.append(...(at ? [make("wbr")] : []), part));
+  text.split(/(?<=[._])(?!\d)|(?=@)/).forEach((part, at) => node.append(...(at ? [make("wbr")] : []), part));
   return node;
 }
 
