@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.services import jobs
 from core.services.embedding.build import check_disk
 from core.services.jobs import JobStatus
-from pages.parts import cached
+from pages.parts import cached, cached_train
 from pages.parts.words import count, duration, per_second, size
 
 STARTED, UNSEEN = "builds_started", "builds_unseen"
@@ -163,9 +163,18 @@ def progress_words(job: JobStatus) -> str:
     if job.rate:
         rate = size(job.rate) if fetched else per_second(job.rate)
         parts.append(f"{rate} per second")
-    if job.seconds_left is not None:
-        parts.append(f"{duration(job.seconds_left)} left")
+    left = _run_left(job) if counts else job.seconds_left
+    if left is not None:
+        parts.append(f"{duration(left)} left")
     return " · ".join(parts)
+
+
+def _run_left(job: JobStatus) -> float | None:
+    """Seconds that a training will still take in all: what is counted is one of its phases."""
+    try:
+        return cached_train.status(options(job).get("--resume", "")).seconds_left
+    except UserError:
+        return None
 
 
 def about(seconds: float) -> str:

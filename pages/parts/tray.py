@@ -127,8 +127,10 @@ def _label(active: list[JobStatus], over: list[JobStatus]) -> str:
         running = [job for job in active if job.total]
         share = f" · {min(j.done / j.total for j in running):.0%}" if running else ""
         return f"{count(len(active), 'job')}{share}"
-    failed = sum(job.state == "failed" for job in over)
-    return f"Jobs · {failed} failed" if failed else f"Jobs · {len(over)} done" if over else "Jobs"
+    for state in ("failed", "done", "cancelled"):  # the first that there is
+        if number := sum(job.state == state for job in over):
+            return f"Jobs · {number} {TAGS[state][0]}"
+    return "Jobs"
 
 
 def _icon(active: list[JobStatus], over: list[JobStatus]) -> str:

@@ -19,6 +19,7 @@ from core.datasets.parquet_columns import Columns
 from core.items import Items
 from core.services.embedding import roles, usual
 from core.services.search.request import allowed
+from core.services.search.request import fields as fields_of
 from core.types import Protocol
 
 COUNT = 11
@@ -105,7 +106,7 @@ def test_what_is_asked_of_all_at_once(both):
         assert usual_protocols(some) == usual_protocols(plain)
         for fields in (("category", "instance"), ("", "label"), ("label", "")):
             assert usual._digest(some, fields) == usual._digest(plain, fields)
-        assert fields(some) == fields(plain)
+        assert fields_of(some) == fields_of(plain)
         told = "colours=blue|r\u00e9d"
         np.testing.assert_array_equal(allowed(some, [told]), allowed(plain, [told]))
 

@@ -164,6 +164,9 @@ def test_a_table_is_added_with_the_pictures_that_it_names(open_page, pictures):
     app.button(key="remove_set").click().run()
     assert not app.exception
     assert library.added() == []
+    assert "failed" not in html(app)
+    assert "add_pictures" in {button.key for button in app.button}
+    assert "remove_set" not in {button.key for button in app.button}, "all there is, not the set"
 
 
 def test_a_table_may_not_name_what_was_not_given_with_it(open_page, pictures):

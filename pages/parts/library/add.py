@@ -13,9 +13,10 @@ from core.services.library.adding import Preview
 from pages.parts import builds, cached, downloads, encoder_names, shell
 from pages.parts.guard import hosted
 from pages.parts.library import one_set, place
-from pages.parts.library.cards import state_tag
+from pages.parts.library.cards import absence, state_tag
 from pages.parts.words import count, note, quiet, row_html, sentence, table, trouble
 
+MAX_MB = 1024
 KINDS = ("npy", "parquet", "pq")
 MAX_SKIPPED = 8
 
@@ -23,7 +24,9 @@ MAX_SKIPPED = 8
 def show(close: Callable[[], None]) -> None:
     """Data set, files and a name; what is in the files; and the button, which ``close``s the
     window."""
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    ready = [row for row in cached.dataset_rows() if row["state"] == "ready"]
+    ready.sort(key=lambda row: not row["added"])  # vectors come with pictures of one's own
+    rows = {row["locator"]: row for row in ready}
     locator = st.selectbox(
         "For the pictures of",
         list(rows),
@@ -31,7 +34,7 @@ def show(close: Callable[[], None]) -> None:
         format_func=lambda one: rows[one]["title"],
     )
     left, right = st.columns(2)
-    most = int(value("visitor_zip_mb")) if hosted() else None
+    most = int(value("visitor_zip_mb")) if hosted() else MAX_MB
     vectors = left.file_uploader(
         f"Vectors, at most {most:,} MB" if most else "Vectors",
         type=list(KINDS),
@@ -39,7 +42,7 @@ def show(close: Callable[[], None]) -> None:
         max_upload_size=most,
     )
     ids = right.file_uploader(
-        "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids",
+        "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids", max_upload_size=most,
         help="Which picture each vector is of; not needed where the file of vectors holds them.",
     )  # fmt: skip
     name = st.text_input("Name", "mine", key="add_vectors_name", max_chars=imports.MAX_NAME)
@@ -86,7 +89,6 @@ FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
     "A public set",
     "Own vectors",
 )
-MAX_MB = 1024
 MAX_REASONS = 8
 ACCEPTED = (
     "Pictures, a zip of them, Parquet, or a CSV with the pictures that it names. Folders become"
@@ -280,7 +282,7 @@ def _public() -> None:
     quiet("A download is a job; the set stands in the Library once it is here.")
     for number, row in enumerate(rows):
         with st.container(key=f"row_fetch_{number}", horizontal=True, vertical_alignment="center"):
-            row_html(row["title"], row["detail"], *state_tag(row), more=row["note"])
+            row_html(row["title"], absence(row), *state_tag(row), more=row["note"])
             if row["state"] == "download" and st.button("Download", key=f"add_fetch_{number}"):
                 try:
                     downloads.start("dataset", row["name"], row["title"])

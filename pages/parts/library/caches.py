@@ -13,6 +13,7 @@ from pages.parts import cached, cached_library, palette
 from pages.parts.library import place
 from pages.parts.words import ago, count, heading, note, quiet, row_html, size, trouble
 
+REFUSED = "removal_refused"
 FIRST = 20
 STEPS_GB = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 KINDS = {
@@ -162,15 +163,27 @@ def _removal(row: dict, rows: Sequence[Mapping]) -> None:
     frees = size(journey.removal_bytes(row["locator"], rows))
     what = "The uploaded pictures and" if own else "Pictures in a folder of yours stay;"
     quiet(f"{what} its caches are deleted: {frees} are freed.")
+    if error := st.session_state.pop(REFUSED, None):
+        trouble(error)
     with st.popover("Remove"):
         quiet(f"{row['title']} is no longer listed. {frees} are freed.")
-        if st.button("Remove", key="remove_set", type="primary", width="stretch"):
-            try:
-                library.remove_dataset(row["locator"])
-            except UserError as error:
-                trouble(error)
-                return
-            place.show()
-            cached.forget_datasets()
-            cached.forget_builds()
-            st.rerun()
+        st.button(
+            "Remove",
+            key="remove_set",
+            type="primary",
+            width="stretch",
+            on_click=_remove,
+            args=(row["locator"],),
+        )
+
+
+def _remove(locator: str) -> None:
+    """Before the page runs: it then shows all data sets, and another view."""
+    try:
+        library.remove_dataset(locator)
+    except UserError as error:
+        st.session_state[REFUSED] = error
+        return
+    place.show()
+    cached.forget_datasets()
+    cached.forget_builds()

@@ -20,6 +20,11 @@ STATES = {
 }
 
 
+def absence(row: dict) -> str:
+    """Why a data set is not here, as the Library itself says it."""
+    return row["detail"].replace("Download it on the Library page", "Download it here")
+
+
 def state_tag(row: dict) -> tuple[str, str]:
     """The tag of a row with its size where it has to be fetched, and the tag's tone."""
     words, tone = STATES[row["state"]]
@@ -166,8 +171,9 @@ def _absent(row: dict, number: int) -> None:
 def _other(row: dict, number: int) -> None:
     """A public set that can be fetched, or has to be put somewhere by hand."""
     with st.container(key=f"row_public_{number}", horizontal=True, vertical_alignment="center"):
-        said = row["detail"].replace("Download it on the Library page", "Download it here")
-        row_html(row["title"], said, *state_tag(row), hint="" if hosted() else row["locator"])
+        row_html(
+            row["title"], absence(row), *state_tag(row), hint="" if hosted() else row["locator"]
+        )
         if row["state"] == "download":
             with st.container(key=f"fetch_dataset_{number}"):
                 downloads.offer("dataset", row)
