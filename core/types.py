@@ -1,6 +1,7 @@
 """The types that every room speaks: frozen, numpy only, checked when they are made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,18 @@ def tell(progress: Progress | None, what: str) -> None:
     """Say what is counted from now on, to a progress that can show it."""
     if progress is not None and hasattr(progress, "what"):
         progress.what = what
+
+
+@contextmanager
+def saying(progress: Progress | None, what: str) -> Iterator[None]:
+    """A block of which only its name is known: ``what`` is said until it ends."""
+    before = getattr(progress, "what", "")
+    tell(progress, what)
+    report(progress, 0, 0)
+    try:
+        yield
+    finally:
+        tell(progress, before)
 
 
 @dataclass(frozen=True, slots=True)

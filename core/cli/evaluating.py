@@ -7,7 +7,7 @@ from pathlib import Path
 from core.cli.output import Progress, command, emit, flag, log_option, option, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
-from core.services.evaluation import crossing, gains, reports, studies
+from core.services.evaluation import ahead, crossing, gains, reports, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.leaderboard import (
     Leaderboard,
@@ -25,6 +25,7 @@ from core.services.library import library
 from core.services.library.library import Dataset
 from core.services.search import looking, together
 from core.services.specs import split_names
+from core.services.steps import Steps
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -146,13 +147,16 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
     wanted = split_names(options.encoders)
     if wanted == ["ready"]:
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
+    steps = Steps(progress)
+    if options.studies:
+        ahead.add_studies(steps, datasets, wanted)
     report = evaluate(
         options.name,
         datasets,
         wanted,
         split_names(options.indexes),
         split_names(options.protocols),
-        progress,
+        steps,
         timed=not options.no_latency,
         crop=options.crop,
         rerank=split_names(options.rerank),
@@ -162,7 +166,9 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
     to = Path(options.out).expanduser() if options.out else None
     folder = report.save(to, small=options.small)
     if options.studies:
-        studies.make(folder, report, datasets, progress=Progress("studying", options.log))
+        steps.what = "Closer looks"
+        studies.make(folder, report, datasets, progress=steps)
+    steps.close()
     return report, folder
 
 

@@ -231,14 +231,18 @@ class Progress:
         self.what, self.log = printable(what), Path(log) if log else None
         self.started: float | None = None
         self.first, self.done, self.total, self.printed = 0, 0, 0, 0.0
+        self.told = self.what
+        self.left: float | None = None
+        """Seconds left of all steps, and the share of them that passed, where somebody knows."""
+        self.share: float | None = None
 
     def __call__(self, done: int, total: int) -> bool:
         now = time.monotonic()
         if self.started is None or total != self.total or done < self.done:
             self.started, self.first, self.total = now, done, total
         self.done = done
-        if now - self.printed >= 0.25 or done >= total:
-            self.printed = now
+        if now - self.printed >= 0.25 or done >= total or self.what != self.told:
+            self.printed, self.told = now, self.what
             self._show(done, total, now - self.started)
         return True
 
@@ -273,18 +277,28 @@ class Progress:
 
     def _show(self, done: int, total: int, seconds: float) -> None:
         if self.log:
-            jobs.write_line(self.log, state="running", done=done, total=total, message=self.what)
-        rate = (done - self.first) / seconds if seconds > 0.5 else 0.0
-        left = (
-            f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        )
-        text = (
-            f"{self.what}: {done} of {total}{left}"
-            if total
-            else f"{self.what}: nothing to do, or waiting for another build"
-        )
+            known = {} if self.left is None else {"left": self.left, "share": self.share}
+            message = self.what
+            jobs.write_line(
+                self.log, state="running", done=done, total=total, message=message, **known
+            )
+        text = f"{self.what}: {done} of {total}{self._ahead(done, total, seconds)}"
+        if not total:
+            waits = (
+                "" if self.what[:1].isupper() else ": nothing to do, or waiting for another build"
+            )
+            text = f"{self.what}{waits}"
+        text = printable(text)
         if sys.stderr.isatty():
             room = max(shutil.get_terminal_size().columns, 20) - 1
             print(f"\r{_filled(_cut(text, room), room)}", end="", file=sys.stderr, flush=True)
         elif total and done >= total:
             print(text, file=sys.stderr)
+
+    def _ahead(self, done: int, total: int, seconds: float) -> str:
+        """``, 12/s, 8 s left``, as far as it is known."""
+        rate = (done - self.first) / seconds if seconds > 0.5 else 0.0
+        if done >= total or not (rate or self.left):
+            return ""
+        left = (total - done) / rate if self.left is None else self.left
+        return (f", {rate:.0f}/s" if rate >= 1 else "") + f", {left:.0f} s left"

@@ -26,7 +26,7 @@ from core.encoders import precision
 from core.encoders.base import Encoder
 from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
-from core.types import Progress
+from core.types import Progress, saying
 from core.weights import graphs
 from core.weights.graphs import FILE, KIND
 
@@ -174,9 +174,11 @@ def make(source: Source, progress: Progress | None = None) -> Graph | None:
     known = found(source)
     if known is not None or (by := usable()) is None or store.root() != store.base():
         return known
-    folder = store.get_or_build(
-        KIND, _causes(source, by), lambda folder: _write(source, folder), progress
-    )
+    title = getattr(source, "title", "") or source.name
+    with saying(progress, f"Compiling {title} for this processor"):
+        folder = store.get_or_build(
+            KIND, _causes(source, by), lambda folder: _write(source, folder), progress
+        )
     return _read(folder, source.form)
 
 

@@ -18,13 +18,13 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 from core import store
 from core.errors import UserError
 from core.services.hosting import limits, ownership
 from core.services.hosting.settings import TOKEN, value
+from core.services.steps import rate
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
@@ -61,6 +61,8 @@ class JobStatus:
     started: float
     updated: float
     dismissed: bool = False
+    share: float | None = None
+    """How much of its seconds has passed, 0 to 1; None = unknown."""
 
     @property
     def active(self) -> bool:
@@ -182,7 +184,7 @@ def _status(job: str) -> JobStatus:
     if state not in ENDS and dead:
         state, last = "failed", {**last, "message": _last_output(job)}
     done, total, speed = last.get("done", 0), last.get("total", 0), rate(lines)
-    left = (total - done) / speed if speed > 0 and total > done else None
+    left = _left(last, done, total, speed)
     return JobStatus(
         job,
         noted["title"],
@@ -195,7 +197,17 @@ def _status(job: str) -> JobStatus:
         last.get("message", ""),
         noted["started"],
         last.get("time", noted["started"]),
+        share=last.get("share", min(done / total, 1.0) if total else None),
     )
+
+
+def _left(last: dict, done: int, total: int, speed: float) -> float | None:
+    """Seconds left: what the job itself expects of its steps to come, less those that passed since
+    it said so (half of them at most: it may take longer than it thinks); else by its rate."""
+    if "left" not in last:
+        return (total - done) / speed if speed > 0 and total > done else None
+    since = max(time.time() - last["time"], 0.0)
+    return max(last["left"] - since, last["left"] / 2)
 
 
 def retry(job: str) -> str:
@@ -369,35 +381,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-WINDOW_S, STEPS = 20.0, 4
-"""The rate is that of the last so many seconds, or of so many steps where these took longer: a
-batch of a large network may take a minute."""
-
-
-def rate(lines: Sequence[dict]) -> float:
-    """Units a second over the last part of a log; 0 where it can't be told yet.
-
-    Args:
-        lines: with ``time`` (epoch seconds), ``done`` and ``total``, oldest first; those without a
-            total are passed over.
-    """
-    steps = _phase([line for line in lines if line.get("total")])
-    if len(steps) > 2 and steps[0]["done"] == 0:
-        steps = steps[1:]  # before the first batch libraries load, files open, caches fill
-    recent = [step for step in steps if steps[-1]["time"] - step["time"] <= WINDOW_S]
-    recent = steps[-max(len(recent), STEPS) :]
-    if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
-        return 0.0
-    return (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"])
-
-
-def _phase(steps: Sequence[dict]) -> list[dict]:
-    """The last steps that count the same thing by one clock: it may be set back meanwhile."""
-    begun = 0
-    for place, (before, step) in enumerate(pairwise(steps), 1):
-        same = step["total"] == before["total"] and step["done"] >= before["done"]
-        if not same or step["time"] < before["time"]:
-            begun = place
-    return list(steps[begun:])

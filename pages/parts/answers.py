@@ -374,8 +374,7 @@ def _blocked(view: View, version: str, row: dict) -> dict | None:
             "message": builds.progress_words(job),
             "actions": [["cancel", "Cancel"]],
         }
-        share = job.done / job.total if job.total else None
-        return {**columns.head(row), "state": "busy", "progress": share, **words}
+        return {**columns.head(row), "state": "busy", "progress": job.share, **words}
     if row["state"] == "unavailable":
         return {
             **columns.head(row),

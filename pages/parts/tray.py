@@ -124,8 +124,8 @@ def ended() -> list[JobStatus]:
 
 def _label(active: list[JobStatus], over: list[JobStatus]) -> str:
     if active:
-        running = [job for job in active if job.total]
-        share = f" · {min(j.done / j.total for j in running):.0%}" if running else ""
+        running = [job.share for job in active if job.share is not None]
+        share = f" · {min(running):.0%}" if running else ""
         return f"{count(len(active), 'job')}{share}"
     for state in ("failed", "done", "cancelled"):  # the first that there is
         if number := sum(job.state == state for job in over):
@@ -157,8 +157,8 @@ def _listed(active: list[JobStatus], over: list[JobStatus]) -> None:
 def _working(job: JobStatus) -> None:
     with st.container(key=f"row_job_{job.id}"):
         row_html(job.title, builds.progress_words(job), *TAGS[job.state])
-        if job.total:
-            st.progress(min(job.done / job.total, 1.0))
+        if job.share is not None:
+            st.progress(job.share)
         with st.container(horizontal=True, gap="small"):
             if st.button("Cancel", key=f"tray_cancel_{job.id}"):
                 _try(lambda: builds.stop(job.id))

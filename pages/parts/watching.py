@@ -61,7 +61,7 @@ def bar(
                 builds.stop(job.id)
                 then()
                 st.rerun()
-        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0)
+        st.progress(job.share or 0.0)
         if about:
             quiet(about)
 

@@ -10,6 +10,7 @@ are part of the encoder's fingerprint.
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from core.errors import UserError
 from core.items import among
 from core.services.embedding import crops, embed, points, stored
 from core.services.embedding.encoding import feed, gone, prepare_one
-from core.types import Embeddings, Item, Progress, report
+from core.types import Embeddings, Item, Progress, report, saying
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
 # crops: names of the form NAME@DETECTOR are found from now on
@@ -64,8 +65,10 @@ def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | Non
         return known_fit(dataset, encoder)
 
 
-def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarray]) -> None:
-    """Keep a fit, in place of an older one."""
+def remember_fit(
+    dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarray], seconds: float
+) -> None:
+    """Keep a fit, in place of an older one, and the ``seconds`` that it took."""
     causes = fit_causes(dataset, encoder)
     store.delete(FITS, store.key(causes))
 
@@ -77,7 +80,7 @@ def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarra
             "dataset_name": dataset.name,
             "encoder_name": encoder.name,
         }
-        return {**noted, "pictures": len(dataset.items)}
+        return {**noted, "pictures": len(dataset.items), "fit_s": round(seconds, 3)}
 
     store.get_or_build(FITS, causes, write)
 
@@ -106,9 +109,9 @@ def is_ahead(dataset: Dataset, encoder: Encoder) -> bool:
 
 def fit_on_pictures(
     dataset: Dataset, encoder: Encoder, progress: Progress | None = None
-) -> dict[str, np.ndarray]:
-    """Fit on prepared pictures of the gallery. ``progress`` counts them, and the fit itself as a
-    quarter as many."""
+) -> tuple[dict[str, np.ndarray], float]:
+    """Fit on prepared pictures of the gallery; and the seconds of the fit itself. ``progress``
+    counts the pictures, and the fit as a quarter as many."""
     chosen = sample(dataset)
     prepared: list[np.ndarray] = []
     seen = 0
@@ -129,7 +132,9 @@ def fit_on_pictures(
         at = len(chosen) + (whole - len(chosen)) * done / max(total, 1)
         return progress is None or progress(round(at), whole)
 
-    return encoder.fit(prepared, fitting)
+    started = time.perf_counter()
+    arrays = encoder.fit(prepared, fitting)
+    return arrays, time.perf_counter() - started
 
 
 def fit_units(pictures: int) -> int:
@@ -249,8 +254,8 @@ def _own(
     """An encoder that looks at pictures itself: downloaded, in its number format, loaded; not yet
     fitted."""
     if build and encoder.state().kind != "ready":
-        encoder.load(
-            progress
+        _load(
+            encoder, progress
         )  # before it is here nothing is known of the weights, the fingerprint included
     _choose_format(dataset, encoder, progress, may_measure=build)
     return _shared(encoder, progress) if load else encoder
@@ -263,9 +268,14 @@ def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:
     with _loading.setdefault(key, threading.Lock()):  # one that loads for seconds holds up no other
         known = _loaded.get(key)
         if known is None:
-            encoder.load(progress)
+            _load(encoder, progress)
             _loaded[key] = known = encoder
         return known
+
+
+def _load(encoder: Encoder, progress: Progress | None) -> None:
+    with saying(progress, f"Loading {encoder.title or encoder.name}"):
+        encoder.load(progress)
 
 
 def _fit(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
@@ -273,18 +283,24 @@ def _fit(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[
     with store.lock(f"fitting-{store.key(fit_causes(dataset, encoder))}", progress):
         arrays = known_fit(dataset, encoder)
         if arrays is None:
-            arrays = _fitted(dataset, encoder, progress)
-            remember_fit(dataset, encoder, arrays)
+            arrays, seconds = _fitted(dataset, encoder, progress)
+            remember_fit(dataset, encoder, arrays, seconds)
         return arrays
 
 
-def _fitted(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
+def _fitted(
+    dataset: Dataset, encoder: Encoder, progress: Progress | None
+) -> tuple[dict[str, np.ndarray], float]:
+    """The arrays of a fit, and the seconds that it took without reading and encoding pictures."""
     if encoder.base is None:
-        encoder.load(progress)
-        return fit_on_pictures(dataset, encoder, progress)
+        _load(encoder, progress)
+        with saying(progress, f"Fitting {encoder.title or encoder.name}"):
+            return fit_on_pictures(dataset, encoder, progress)
     base = prepared(dataset, encoder.base, progress).encoder
     embed.embed(dataset, [base], progress)
-    return encoder.fit(gallery_vectors(dataset, base), progress)
+    started = time.perf_counter()
+    arrays = encoder.fit(gallery_vectors(dataset, base), progress)
+    return arrays, time.perf_counter() - started
 
 
 def gallery_vectors(dataset: Dataset, encoder: Encoder) -> np.ndarray:
@@ -307,7 +323,8 @@ def _choose_format(
     if may_measure and embed.pending(dataset, encoder) >= COMPILED:
         encoder.compile(progress)
     if not forced and built is None and may_measure and len(dataset.items) >= WORTH:
-        _measure(dataset, encoder, progress)
+        with saying(progress, f"Choosing the number format of {encoder.title or encoder.name}"):
+            _measure(dataset, encoder, progress)
 
 
 def _built_form(dataset: Dataset, encoder: Any, *, by_parts: bool) -> str | None:

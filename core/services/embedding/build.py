@@ -19,9 +19,10 @@ from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.items import taken
 from core.services.embedding import crops, embed, galleries, opening, points, usual
-from core.services.embedding.bound import bound, fit_units, is_ahead, prepared, sample
+from core.services.embedding.bound import bound, prepared
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.encoding import MAX_WORKERS, prepare_one
+from core.services.embedding.passes import Passes
 from core.services.embedding.stored import BLOCK, key_of, write_matrix
 from core.services.hosting import limits
 from core.services.specs import index_spec
@@ -240,8 +241,8 @@ def build(
     **knobs: float,
 ) -> list[Built]:
     """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build
-    ``index`` over its gallery. ``progress`` counts pictures (those that encoders are fitted on
-    first among them), then vectors. ``elsewhere``: other machines encode, or have encoded.
+    ``index`` over its gallery. ``progress`` counts the pictures that an encoder is fitted on,
+    those that are encoded, then vectors. ``elsewhere``: other machines encode, or have encoded.
 
     A set that can be downloaded is downloaded first.
 
@@ -264,45 +265,26 @@ def build(
     check_disk(dataset, names)
     if elsewhere is not None:
         _build_bases(dataset, names, progress, elsewhere)
-    passes = _Passes(progress, dataset, names)
-    made = [prepared(dataset, name, passes.fitting).encoder for name in names]
+    passes = Passes(progress, dataset, names)
+    made = []
+    for name in names:
+        made.append(prepared(dataset, name, passes.fitting(name)).encoder)
+        passes.ready(name)
     made = list(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
     if any(encoder.matches for encoder in made):
-        points.build(dataset, progress)
+        points.build(dataset, passes.pointing())
     own = [encoder for encoder in made if _own(encoder)]
-    encoded = embed.embed(dataset, own, passes.encoding, elsewhere)
-    return [
-        _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
+    encoded = embed.embed(dataset, own, passes.encoding(), elsewhere) if own else {}
+    last = passes.ending()
+    built = [
+        _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, last)
         for encoder in made
     ]
-
-
-class _Passes:
-    """Pictures that encoders are fitted on, and then those that are encoded, as one count: so the
-    time left holds for both."""
-
-    def __init__(self, progress: Progress | None, dataset: Dataset, names: Sequence[str]) -> None:
-        self.progress, self.begun, self.last = progress, 0, 0
-        ahead = sum(is_ahead(dataset, encoders.get(name)) for name in dict.fromkeys(names))
-        self.each = fit_units(len(sample(dataset))) if ahead else 0
-        self.fits = self.each * ahead
-        self.whole = self.fits + len(dataset.items)
-
-    def fitting(self, done: int, total: int) -> bool:
-        """Progress of a fit; of what is fetched before, by itself."""
-        if not self.fits or total != self.each:
-            return self.progress is None or self.progress(done, total)
-        if done < self.last:  # the next encoder's
-            self.begun = min(self.begun + self.each, self.fits - self.each)
-        self.last = done
-        return self.progress is None or self.progress(self.begun + done, self.whole)
-
-    def encoding(self, done: int, total: int) -> bool:
-        """Progress of the pass over the pictures."""
-        return self.progress is None or self.progress(self.fits + done, self.fits + total)
+    passes.steps.close()
+    return built
 
 
 def _build_bases(

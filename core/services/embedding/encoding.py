@@ -33,7 +33,7 @@ from core.images import decode
 from core.services.embedding.contents import Notes, digest
 from core.services.embedding.parquet_parts import Home
 from core.services.embedding.stored import Finished, Shards, key_of
-from core.types import Item, Progress, report
+from core.types import Item, Progress, report, saying
 
 SMALL = 96
 """Below this many pictures worker processes cost more than they save."""
@@ -386,7 +386,8 @@ def encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> se
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
     for work in works:
-        work.encoder.load(progress)
+        with saying(progress, f"Loading {work.encoder.title or work.encoder.name}"):
+            work.encoder.load(progress)
     if len(items) >= resampling.MANY and any(work.encoder.resizes for work in works):
         resampling.load()
     threads = team() if streamed(items, [work.encoder for work in works]) else 1

@@ -17,11 +17,13 @@ from core.services.embedding import build, crops
 from core.services.embedding.bound import is_built
 from core.services.embedding.roles import BY, CROP, protocol_named
 from core.services.evaluation import latency
+from core.services.evaluation.ahead import BUILD, TIMES, Ahead, Begin
 from core.services.evaluation.cells import Cell, cell
 from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.reports import Report
 from core.services.specs import IndexSpec, index_spec
-from core.types import Progress, report
+from core.services.steps import Steps
+from core.types import Progress
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ def evaluate(
         rerank: re-rankers, each beside the same search without.
         fuse: ways of fusing all these encoders, with ``weights`` as in
             :func:`core.services.evaluation.fused.fused_cell`.
-        progress: counts finished cells.
+        progress: counts finished cells. Steps that are given here have those of the evaluation
+            added to them.
 
     Raises:
         UserError: an unknown name; a dataset that none of the protocols belongs to; or nothing at
@@ -68,18 +71,27 @@ def evaluate(
     _check_fusion(fuse, weights, len(names))
     for encoder in names:
         registry.get(encoder)  # an unknown name is told before anything is evaluated
+    steps = progress if isinstance(progress, Steps) else Steps(progress)
+    ahead = Ahead(steps)
     parts: list[_Part] = []
     for dataset in datasets:
         wanted = _protocols(dataset, protocols, crop)
+        shown = dataset.title or dataset.name
         for encoder, spec in product(names, specs):
             told = "" if spec.exact and not spec.reranker else f" by {spec.shown}"
-            make = partial(_cells, dataset, encoder, spec, wanted, timed)
-            title = dataset.title or dataset.name
-            parts.append(_Part(f"{encoder} on {title}{told}", len(wanted), make))
+            begin = ahead.encoder(dataset, encoder, spec, wanted, timed)
+            make = partial(_cells, dataset, encoder, spec, wanted, timed, begin)
+            title = registry.get(encoder).title or encoder
+            what = (f"{encoder} on {shown}{told}", f"{title} on {shown}{told}")
+            parts.append(_Part(*what, len(wanted), make, begin))
         for method in fuse:
-            make = partial(_fused, dataset, names, wanted, method, weights)
-            parts.append(_Part(f"{method} on {dataset.title or dataset.name}", len(wanted), make))
-    found, left_out = _made(parts, progress)
+            begin = ahead.fusion(dataset, names, wanted, method)
+            make = partial(_fused, dataset, names, wanted, method, weights, begin)
+            what = (f"{method} on {shown}", f"{fusion.METHODS[method][0]} on {shown}")
+            parts.append(_Part(*what, len(wanted), make, begin))
+    found, left_out = _made(parts, steps)
+    if steps is not progress:
+        steps.close()
     return Report.of(name, found, [f"{what}: {why}" for what, why in left_out.items()])
 
 
@@ -88,8 +100,10 @@ class _Part:
     """Cells that are made together, or left out together."""
 
     what: str
+    title: str
     cells: int
     make: Callable[[], list[Cell]]
+    begin: Begin
 
 
 def _specs(indexes: Sequence[str], rerank: Sequence[str]) -> list[IndexSpec]:
@@ -107,9 +121,7 @@ def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: in
         fusion.shares(weights, count)
 
 
-def _made(
-    parts: Sequence[_Part], progress: Progress | None
-) -> tuple[list[Cell], dict[str, UserError]]:
+def _made(parts: Sequence[_Part], steps: Steps) -> tuple[list[Cell], dict[str, UserError]]:
     """The cells, and what could not be evaluated, with the reason.
 
     Raises:
@@ -118,17 +130,21 @@ def _made(
     total, done = sum(part.cells for part in parts), 0
     found: list[Cell] = []
     left_out: dict[str, UserError] = {}
+    before = steps.what
     for part in parts:
-        report(progress, done, total)
+        steps.what = part.title
+        steps.counted(done, total)
         try:
             found += part.make()
         except UserError as error:
             left_out[part.what] = error
             log.warning("%s is left out: %s", part.what, error)
+        part.begin.over()
         done += part.cells
+    steps.what = before
     if left_out and not found:
         raise next(iter(left_out.values()))
-    report(progress, total, total)
+    steps.counted(total, total)
     return found, left_out
 
 
@@ -138,24 +154,32 @@ def _fused(
     protocols: Sequence[str],
     method: str,
     weights: Sequence[float] | str,
+    begin: Begin,
 ) -> list[Cell]:
     return [
-        fused_cell(dataset, encoders, protocol_named(dataset, name), method, weights)
+        fused_cell(dataset, encoders, protocol_named(dataset, name), method, weights, begin(name))
         for name in protocols
     ]
 
 
 def _cells(
-    dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool
+    dataset: Dataset,
+    encoder: str,
+    spec: IndexSpec,
+    protocols: Sequence[str],
+    timed: bool,
+    begin: Begin,
 ) -> list[Cell]:
     if not is_built(dataset, encoder):
-        build.build(dataset, [encoder])
+        build.build(dataset, [encoder], progress=begin(BUILD))
     named = [protocol_named(dataset, name) for name in protocols]
     for by in dict.fromkeys(crops.named(encoder, one.crop) for one in named if one.crop):
         if not is_built(dataset, by):
-            build.build(dataset, [by])
-    times = latency.measured(dataset, encoder, spec) if timed else {}
-    return [replace(cell(dataset, encoder, one, spec), latency=times) for one in named]
+            build.build(dataset, [by], progress=begin(BUILD))
+    times = latency.measured(dataset, encoder, spec, begin(TIMES)) if timed else {}
+    return [
+        replace(cell(dataset, encoder, one, spec, begin(one.name)), latency=times) for one in named
+    ]
 
 
 def _protocols(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:

@@ -24,7 +24,7 @@ from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
 from core.services.search.request import Query, SearchRequest
 from core.services.specs import IndexSpec
-from core.types import Item
+from core.types import Item, Progress, Protocol, report
 
 KIND = "latency"
 WARM, RUNS, BATCH, BATCHES = 5, 60, 32, 5
@@ -35,12 +35,15 @@ BUSY = 1.5
 """More programs than that for each core disturb a measurement."""
 
 
-def _one_by_one(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[str, list[float]]:
+def _one_by_one(
+    engine: Engine, spec: IndexSpec, items: Sequence[Item], progress: Progress | None
+) -> dict[str, list[float]]:
     """Stage -> milliseconds of each run, after those that warm up: every picture goes the way that
     a query of a person goes."""
     times: dict[str, list[float]] = {}
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
+        report(progress, 0, 0)
         request = SearchRequest(
             Query(item_id=item.id),
             engine.encoder.name,
@@ -57,7 +60,9 @@ def _one_by_one(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[
     return times
 
 
-def _in_batches(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[str, list[float]]:
+def _in_batches(
+    engine: Engine, spec: IndexSpec, items: Sequence[Item], progress: Progress | None
+) -> dict[str, list[float]]:
     """Milliseconds a picture of the stages that gain by batches, one value a batch."""
     encoder, index = engine.encoder, engine.index
     batch = [
@@ -66,6 +71,7 @@ def _in_batches(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[
     times: dict[str, list[float]] = {"encode": [], "search": []}
     started = time.perf_counter()
     for run in range(BATCHES + 1):
+        report(progress, 0, 0)
         into = times if run else {}
         vectors = _timed(into, "encode", partial(encoder.encode_prepared, batch), len(batch))
         look = partial(index.search, vectors, min(K, index.size), **spec.search)
@@ -75,7 +81,9 @@ def _in_batches(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[
     return times
 
 
-def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
+def measured(
+    dataset: Dataset, encoder_name: str, spec: IndexSpec, progress: Progress | None = None
+) -> dict:
     """Stage -> ``single`` and ``batch`` -> p50, p95, p99 in ms a picture, and runs; measured once
     on this hardware.
 
@@ -87,6 +95,7 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
+        Cancelled: ``progress``, which is called before each run, said stop.
     """
     encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
@@ -94,7 +103,9 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
     def write(folder: Path) -> dict:
-        (folder / "times.json").write_text(json.dumps(_measure(dataset, encoder_name, spec)))
+        (folder / "times.json").write_text(
+            json.dumps(_measure(dataset, encoder_name, spec, progress))
+        )
         return {
             "source": dataset.locator,
             "dataset_name": dataset.name,
@@ -119,7 +130,9 @@ def _disturbed(then: float | None, now: float | None) -> bool:
     return then is not None and now is not None and then > BUSY and now < then / 2
 
 
-def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
+def _measure(
+    dataset: Dataset, encoder_name: str, spec: IndexSpec, progress: Progress | None
+) -> dict:
     engine = Engine(bound(dataset, encoder_name), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
     items = embed.item_rows(dataset, engine.found)
@@ -129,11 +142,11 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     ]
     if engine.encoder.tier != "imported":
         picked *= 1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)
-    single = _one_by_one(engine, spec, picked)
+    single = _one_by_one(engine, spec, picked, progress)
     table |= {stage: {"single": summary(times)} for stage, times in single.items()}
     table["total"] = {"single": summary(np.sum(list(single.values()), axis=0))}
     if engine.encoder.tier != "imported":
-        for stage, times in _in_batches(engine, spec, picked).items():
+        for stage, times in _in_batches(engine, spec, picked, progress).items():
             table[stage]["batch"] = {**summary(times), "size": BATCH}
     return table
 
@@ -182,29 +195,40 @@ def estimate(
 ) -> float:
     """About how long it takes to evaluate these encoders on a data set; those not among ``built``
     are built first. A machine that has evaluated an encoder before knows its times."""
-    total = START_S
+    total, rounds = START_S, [one for one in dataset.protocols() if one.every == 1]
     for name in encoders:
         each = times.each.get(name, UNKNOWN_S)
         total += 0.0 if name in built else each * len(dataset.items)
-        total += LOAD_S + _latency(name, each)
-    protocol = dataset.protocol()
-    queries = int(among(dataset.items, protocol.queries).sum())
+        total += LOAD_S + timing_s(name, each)
+        usual = scoring_s(dataset, name, dataset.protocol())
+        total += max(len(rounds), 1) * usual
+    return total
+
+
+def queries_of(dataset: Dataset, protocol: Protocol) -> int:
+    """About how many pictures ask under a protocol."""
+    return int(among(dataset.items, protocol.queries).sum()) // max(protocol.every, 1)
+
+
+def scoring_s(dataset: Dataset, encoder: str, protocol: Protocol) -> float:
+    """About how long it takes to score an encoder by a protocol with exact search."""
+    queries = queries_of(dataset, protocol)
     gallery = int(among(dataset.items, protocol.gallery).sum())
-    dims = sum(max(registry.get(name).dim, 1) for name in encoders)
-    rounds = max(sum(one.every == 1 for one in dataset.protocols()), 1)
-    pairs = float(queries) * gallery * dims
-    return total + rounds * (PRODUCT_S * pairs + QUERY_S * queries * len(encoders))
+    dim = max(registry.get(encoder).dim, 1)
+    return PRODUCT_S * queries * gallery * dim + QUERY_S * queries
 
 
-def _latency(name: str, each: float) -> float:
-    """Seconds to measure how long a search takes: as the last time here, else from the share of a
-    build."""
-    past = [
-        entry.meta["seconds"]
-        for entry in store.entries("latency")
-        if entry.meta.get("encoder_name") == name and entry.meta.get("seconds")
-    ]
+def timing_s(name: str, each: float) -> float:
+    """Seconds to measure how long a search takes: as the last times here, else from the share of a
+    build (``each``, seconds a picture)."""
+    past = [meta["seconds"] for meta in pasts(KIND) if meta.get("encoder_name") == name]
     if past:
         return float(np.median(past))
     alone = min((WARM + RUNS) * each * ALONE, LIMIT_S)
     return alone + min((BATCHES + 1) * BATCH * each, LIMIT_S)
+
+
+def pasts(kind: str) -> list[dict]:
+    """What finished entries of a kind say of themselves, of those that say how long they took."""
+    known = [store.read_meta(path) or {} for path in store.folders(kind)]
+    return [meta for meta in known if meta.get("seconds")]

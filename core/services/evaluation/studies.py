@@ -10,28 +10,30 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.evaluation import health, perturb, probes
+from core.services.evaluation import ahead, health, perturb, probes
+from core.services.evaluation.cells import Cell
 from core.services.evaluation.reports import Report
-from core.types import Progress, report
+from core.services.steps import Steps
+from core.types import Progress
 
 log = logging.getLogger(__name__)
 FILE = "studies.json"
 DIGITS = 5
 
 
-def _probes(dataset: Dataset, encoder: str, protocol: str) -> object:
-    return [asdict(row) for row in probes.probe(dataset, encoder)]
+def _probes(dataset: Dataset, encoder: str, protocol: str, progress: Progress) -> object:
+    return [asdict(row) for row in probes.probe(dataset, encoder, progress=progress)]
 
 
-def _robustness(dataset: Dataset, encoder: str, protocol: str) -> object:
-    return perturb.robustness(dataset, encoder)
+def _robustness(dataset: Dataset, encoder: str, protocol: str, progress: Progress) -> object:
+    return perturb.robustness(dataset, encoder, progress=progress)
 
 
-def _health(dataset: Dataset, encoder: str, protocol: str) -> object:
-    return health.health(dataset, encoder, protocol)
+def _health(dataset: Dataset, encoder: str, protocol: str, progress: Progress) -> object:
+    return health.health(dataset, encoder, protocol, progress)
 
 
-KINDS: dict[str, Callable[[Dataset, str, str], object]] = {
+KINDS: dict[str, Callable[[Dataset, str, str, Progress], object]] = {
     "probes": _probes,
     "robustness": _robustness,
     "health": _health,
@@ -63,8 +65,9 @@ def make(
         if cell.dataset in by_name and cell.index == "exact"
     ]
     rows, seen = [], set()
+    steps = progress if isinstance(progress, Steps) else Steps(progress)
     for done, (kind, cell) in enumerate(work):
-        report(progress, done, len(work))
+        steps.counted(done, len(work))
         protocol = "" if kind in ONCE else cell.protocol
         name = (kind, cell.dataset, protocol, cell.encoder)
         if name not in seen:
@@ -72,17 +75,18 @@ def make(
             rows.append(
                 {
                     **dict(zip(("kind", "dataset", "protocol", "encoder"), name, strict=True)),
-                    **_result(KINDS[kind], by_name[cell.dataset], cell.encoder, cell.protocol),
+                    **_result(kind, by_name[cell.dataset], cell, steps),
                 }
             )
-    report(progress, len(work), len(work))
+    steps.counted(len(work), len(work))
     store.write_text(folder / FILE, json.dumps(rows, separators=(",", ":")))
     return folder / FILE
 
 
-def _result(study: Callable, dataset: Dataset, encoder: str, protocol: str) -> dict:
+def _result(kind: str, dataset: Dataset, cell: Cell, steps: Steps) -> dict:
+    inside = steps.begin(ahead.study(kind, cell.dataset, cell.encoder))
     try:
-        return {"result": _rounded(study(dataset, encoder, protocol))}
+        return {"result": _rounded(KINDS[kind](dataset, cell.encoder, cell.protocol, inside))}
     except UserError as error:
         return {"why": str(error)}
 

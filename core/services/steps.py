@@ -1,0 +1,249 @@
+"""How long work of unequal steps will still take: each step weighs its expected seconds, and what
+was measured so far corrects those of the steps to come."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from core.types import Progress, report, tell
+
+WINDOW_S, LINES = 20.0, 4
+"""The rate is that of the last so many seconds, or of so many reports where these took longer: a
+batch of a large network may take a minute."""
+
+
+def rate(lines: Sequence[dict]) -> float:
+    """Units a second over the last part of a log; 0 where it can't be told yet.
+
+    Args:
+        lines: with ``time`` (seconds), ``done`` and ``total``, oldest first; those without a total
+            are passed over.
+    """
+    steps = _phase([line for line in lines if line.get("total")])
+    if len(steps) > 2 and steps[0]["done"] == 0:
+        steps = steps[1:]  # before the first batch libraries load, files open, caches fill
+    recent = [step for step in steps if steps[-1]["time"] - step["time"] <= WINDOW_S]
+    recent = steps[-max(len(recent), LINES) :]
+    if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
+        return 0.0
+    return (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"])
+
+
+def _phase(steps: Sequence[dict]) -> list[dict]:
+    """The last steps that count the same thing by one clock: it may be set back meanwhile."""
+    begun = 0
+    for place, (before, step) in enumerate(pairwise(steps), 1):
+        same = step["total"] == before["total"] and step["done"] >= before["done"]
+        if not same or step["time"] < before["time"]:
+            begun = place
+    return list(steps[begun:])
+
+
+KEPT = 400
+"""Reports of a step that are remembered for its rate."""
+EVERY_S = 0.05
+"""One is remembered so often at most."""
+TOLD = 0.1
+"""From this share of a step on its own rate alone says what is left of it; before, what was
+expected of it has a part in that."""
+PRIOR = 0.05
+"""What was expected weighs as much as this share of all steps, measured."""
+OVERRUN = 0.25
+"""Of a step that takes longer than expected and says nothing, so much of its time is still left."""
+
+
+@dataclass(slots=True)
+class _Step:
+    kind: str
+    expected: float
+    spent: float | None = None
+    """Seconds that it took; None before its end."""
+    worked: bool = False
+    """Whether it had anything to do: one that was found in the cache says nothing of others."""
+
+
+class Inside:
+    """The progress of one step. Steps within it that know what is left of them say so here."""
+
+    def __init__(self, steps: "Steps", key: Hashable) -> None:
+        self._steps, self._key = steps, key
+        self.left: float | None = None
+        self.share: float | None = None
+        self.at = 0.0
+        """When it was called last, by the clock of the steps."""
+
+    @property
+    def what(self) -> str:
+        """What is at work, in words."""
+        return self._steps.what
+
+    @what.setter
+    def what(self, words: str) -> None:
+        self._steps.what = words
+
+    def __call__(self, done: int, total: int) -> bool:
+        self.at = self._steps.clock()
+        return self._steps.reported(self._key, done, total)
+
+
+class Steps:
+    """Steps that are known beforehand, and the seconds left of all of them.
+
+    It passes on what a step reports, or how many parts are done where ``count`` is set; a progress
+    that shows ``left`` and ``share`` is given them each time. Steps of one ``kind`` are expected to
+    be wrong by one factor.
+    """
+
+    def __init__(
+        self, progress: Progress | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.progress, self.clock = progress, clock
+        self.count: tuple[int, int] | None = None
+        self._steps: dict[Hashable, _Step] = {}
+        self._now: Hashable = None
+        self._inside: Inside | None = None
+        self._since = self._began = clock()
+        self._lines: list[dict] = []
+        self._share = 0.0
+
+    @property
+    def what(self) -> str:
+        """What is at work, in words."""
+        return getattr(self.progress, "what", "")
+
+    @what.setter
+    def what(self, words: str) -> None:
+        tell(self.progress, words)
+
+    def add(self, key: Hashable, kind: str, seconds: float) -> None:
+        """One more step, to be begun later; or another expectation of one that has not ended."""
+        known = self._steps.get(key)
+        if known is None:
+            self._steps[key] = _Step(kind, max(seconds, 1e-3))
+        elif known.spent is None:
+            known.expected = max(seconds, 1e-3)
+
+    def begin(self, key: Hashable) -> Inside:
+        """Begin a step, which ends the one before it, and return its progress."""
+        if self._inside is None or key != self._now:
+            self.end()
+            self._steps.setdefault(key, _Step(str(key), 1e-3))
+            self._now, self._since, self._lines = key, self.clock(), []
+            self._inside = Inside(self, key)
+            self._tell()
+        return self._inside
+
+    def reported(self, key: Hashable, done: int, total: int) -> bool:
+        """A step reports how far it is."""
+        if key == self._now:
+            self._steps[key].worked = True
+            self._note(done, total)
+        return self(done, total)
+
+    def end(self, *unneeded: Hashable) -> None:
+        """The step that was begun last has ended; those that are ``unneeded`` will not begin."""
+        if self._now is not None:
+            self._steps[self._now].spent = self.clock() - self._since
+            self._now = self._inside = None
+        for key in unneeded:
+            if (step := self._steps.get(key)) and step.spent is None:
+                step.spent = 0.0
+
+    def counted(self, done: int, total: int) -> None:
+        """So many parts of all are done. Raises Cancelled where the progress says stop."""
+        self.count = done, total
+        self._tell()
+        report(self.progress, done, total)
+
+    def passed_on(self, done: int, total: int) -> bool:
+        """The step at work is at something that counts by itself, a download: how far the step is
+        remains unknown."""
+        if self._now is not None:
+            self._steps[self._now].worked = True
+        return self(done, total)
+
+    def __call__(self, done: int, total: int) -> bool:
+        """Progress of whatever belongs to no step of its own."""
+        self._tell()
+        return self.progress is None or self.progress(*(self.count or (done, total)))
+
+    def close(self) -> None:
+        """All has ended: what is counted from now on are no steps of these."""
+        self.end(*self._steps)
+        if hasattr(self.progress, "left"):
+            self.progress.left = self.progress.share = None  # type: ignore[union-attr]
+
+    def left(self) -> float:
+        """Seconds until the last step ends, as far as it is known now."""
+        waiting = [s for k, s in self._steps.items() if s.spent is None and k != self._now]
+        return self._left_of_step() + sum(s.expected * self._factor(s.kind) for s in waiting)
+
+    def share(self) -> float:
+        """How much of all seconds has passed, 0 to 1; it never goes back."""
+        spent = self.clock() - self._began
+        whole = spent + self.left()
+        self._share = max(self._share, spent / whole if whole else 0.0)
+        return self._share
+
+    def _note(self, done: int, total: int) -> None:
+        now = self.clock()
+        again = bool(self._lines) and done < self._lines[-1]["done"]
+        if self._lines and not again and now - self._lines[-1]["time"] < EVERY_S and done < total:
+            return
+        self._lines.append({"time": now, "done": done, "total": total})
+        del self._lines[:-KEPT]
+
+    def _tell(self) -> None:
+        if hasattr(self.progress, "left"):
+            self.progress.left, self.progress.share = self.left(), self.share()  # type: ignore[union-attr]
+
+    def _far(self) -> float:
+        """The share of the step at work, by what it reported last."""
+        if self._inside is not None and self._inside.share is not None:
+            return self._inside.share
+        last = self._lines[-1] if self._lines else {}
+        return min(last["done"] / last["total"], 1.0) if last.get("total") else 0.0
+
+    def _left_of_step(self) -> float:
+        if self._now is None:
+            return 0.0
+        if self._inside is not None and (left := self._inside.left) is not None:
+            return max(left - (self.clock() - self._inside.at), left / 2)
+        step, far, spent = self._steps[self._now], self._far(), self.clock() - self._since
+        expected = step.expected * self._factor(step.kind)
+        guess = expected * (1 - far) if far else max(expected - spent, OVERRUN * spent)
+        speed = rate(self._lines)
+        if not speed:
+            return guess
+        last = self._lines[-1]
+        measured = (last["total"] - last["done"]) / speed
+        measured = max(measured - (self.clock() - last["time"]), measured / 2)
+        weight = min(far / TOLD, 1.0)
+        return weight * measured + (1 - weight) * guess
+
+    def _factor(self, kind: str) -> float:
+        """By how much steps of a kind take longer than expected: as those of it did. Where few of
+        it were measured, by the root of what all did: a machine that is busy delays all kinds, an
+        encoder of which nothing was known only its own."""
+        measured = [
+            (step.kind, step.expected, step.spent)
+            for step in self._steps.values()
+            if step.spent is not None and step.worked
+        ]
+        if self._now is not None and (far := self._far()) > TOLD:
+            step = self._steps[self._now]
+            measured.append((step.kind, step.expected * far, self.clock() - self._since))
+        weight = PRIOR * sum(step.expected for step in self._steps.values())
+        in_all = _ratio([(expected, spent) for _, expected, spent in measured], weight, 1.0)
+        same = [(expected, spent) for of, expected, spent in measured if of == kind]
+        own = [step.expected for step in self._steps.values() if step.kind == kind]
+        return _ratio(same, sum(own) / max(len(own), 1) / 2, in_all**0.5)
+
+
+def _ratio(pairs: Sequence[tuple[float, float]], weight: float, prior: float) -> float:
+    """Seconds spent for each that was expected, held to ``prior`` as if ``weight`` seconds of it
+    had been measured."""
+    expected = sum(pair[0] for pair in pairs)
+    spent = sum(pair[1] for pair in pairs)
+    return (spent + weight * prior) / (expected + weight) if expected + weight else prior
