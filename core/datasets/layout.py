@@ -81,8 +81,7 @@ def found_roles(counts: Mapping[Parts, int]) -> Roles:
 
     A folder around the others says nothing. The next level is a split when it is made of split
     words alone, or has two of them. Below that, one level is a class; where most pictures lie two
-    or more levels deep, the levels are a category and one object (*instance*) of it. One folder
-    around all pictures is no class: it would tell none from another.
+    or more levels deep, the levels are a category and one object (*instance*) of it.
     """
     roles: list[str] = []
     counts = Counter(counts)
@@ -94,10 +93,7 @@ def found_roles(counts: Mapping[Parts, int]) -> Roles:
             roles, counts = [*roles, NOTHING], _below(counts)
     if 2 * _deep(counts) > counts.total():
         return (*roles, CATEGORY, INSTANCE)
-    if not any(counts):
-        return tuple(roles)
-    alone = _tops(counts) == 1 and () not in counts and SPLIT not in roles
-    return (*roles, NOTHING if alone else CLASS)
+    return (*roles, CLASS) if any(counts) else tuple(roles)
 
 
 def _is_wrapper(counts: Counter[Parts]) -> bool:

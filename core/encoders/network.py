@@ -240,10 +240,7 @@ class Network(compiled.Compilable):
 
     @property
     def preparation(self) -> Hashable:
-        """Everything but what is done to the numbers, which comes later."""
-        one = self.preprocess
-        paper = one.mean if one.mode == "border" else None
-        return one.size, one.resize, one.interpolation, one.mode, paper
+        return self.preprocess.kept
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         return self.preprocess.pixels(image)

@@ -45,6 +45,13 @@ class Preprocess:
         """Every value, for a fingerprint."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
+    @property
+    def kept(self) -> tuple:
+        """What :meth:`pixels` does: everything but what is done to the numbers, which comes
+        later."""
+        paper = self.mean if self.mode == "border" else None
+        return self.size, self.resize, self.interpolation, self.mode, paper
+
     def at(self, size: int | None) -> Preprocess:
         """The same at another size, with the same share cropped away."""
         if size is None or size == self.size:

@@ -108,7 +108,7 @@ class Trained(compiled.Compilable):
         self.family, self.about = self.card.get("family", "network"), self.card.get("about", "")
         came_with_the_code = folder.parent.parent == store.shipped() and folder.name.endswith(OURS)
         self.tier = "bundled" if came_with_the_code else "trained"
-        self.dim, self.side = self.blueprint.dim, self.blueprint.size
+        self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network: torch.nn.Module | None = None
         self._rounded: torch.nn.Module | None = None
         self._graphs: dict[str, compiled.Graph] = {}
@@ -174,11 +174,19 @@ class Trained(compiled.Compilable):
 
     @property
     def preparation(self) -> Hashable:
-        return "squeezed", self.blueprint.size
+        middle = self.blueprint.centred
+        return middle.kept if middle else ("squeezed", self.blueprint.size)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
+        """uint8 (size, size, 3), as in training: the whole picture squeezed into the square, or its
+        middle."""
+        if middle := self.blueprint.centred:
+            return middle.pixels(image)
         return resize(image, self.blueprint.size, self.blueprint.size)
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        middle = self.blueprint.centred
+        return middle.seen(width, height) if middle else super().seen(width, height)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         self.load()
@@ -297,7 +305,7 @@ class Untrained(Trained):
             card.get("family", "network"),
             "The same network with random weights, before its training.",
         )
-        self.dim, self.side = self.blueprint.dim, self.blueprint.size
+        self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network = self._rounded = None
         self._graphs = {}
 

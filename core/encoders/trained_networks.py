@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from core.encoders.preprocess import Preprocess
 from core.errors import UserError
 from core.weights import lean
 
@@ -94,6 +95,10 @@ class Blueprint:
     neck: bool = True
     """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
     the backbone's own."""
+    resize: int = 0
+    """Pixels of the short side before the middle square is cut out, as published weights ask for; 0
+    = all of the picture, squeezed into the square."""
+    interpolation: str = "bilinear"
 
     @classmethod
     def from_dict(cls, values: dict) -> Blueprint:
@@ -102,6 +107,13 @@ class Blueprint:
 
     def to_dict(self) -> dict:
         return asdict(self)
+
+    @property
+    def centred(self) -> Preprocess | None:
+        """How the middle square is made; None where all of the picture is squeezed into it."""
+        if not self.resize:
+            return None
+        return Preprocess(self.size, self.resize, self.interpolation, self.mean, self.std)
 
 
 def build(blueprint: Blueprint) -> torch.nn.Module:

@@ -61,12 +61,18 @@ class JobStatus:
     started: float
     updated: float
     dismissed: bool = False
-    share: float | None = None
-    """How much of its seconds has passed, 0 to 1; None = unknown."""
+    passed: float | None = None
+    """How much of its seconds has passed, 0 to 1, where the job itself knows."""
 
     @property
     def active(self) -> bool:
         return self.state not in ENDS
+
+    @property
+    def share(self) -> float | None:
+        """How far it is, 0 to 1; None = unknown."""
+        counted = min(self.done / self.total, 1.0) if self.total else None
+        return counted if self.passed is None else self.passed
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
@@ -197,7 +203,7 @@ def _status(job: str) -> JobStatus:
         last.get("message", ""),
         noted["started"],
         last.get("time", noted["started"]),
-        share=last.get("share", min(done / total, 1.0) if total else None),
+        passed=last.get("share"),
     )
 
 

@@ -103,6 +103,11 @@ class Trainer:
         }
 
     @property
+    def share(self) -> float:
+        """Of the side of a square that is kept, how much the network sees; 1 = all."""
+        return self.blueprint.size / (self.blueprint.resize or self.blueprint.size)
+
+    @property
     def draws(self) -> bool:
         return self.settings.kind == "autoencoder"
 
@@ -314,7 +319,11 @@ class Trainer:
 
     def _validate(self, epoch: int) -> None:
         scores = validate(
-            self.embed, self.sources, self.settings.size, self.explained if self.draws else None
+            self.embed,
+            self.sources,
+            self.settings.size,
+            self.explained if self.draws else None,
+            self.share,
         )
         self.run.write(
             "validation",

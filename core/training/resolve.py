@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core import store
 from core.encoders.base import encoders
+from core.encoders.preprocess import Preprocess
 from core.encoders.timm_models import TimmNetwork
 from core.encoders.trained import find_model, homes, read_card
 from core.encoders.trained_networks import AUTOENCODER, SLIM, Blueprint, build
@@ -113,6 +114,17 @@ def usual_size(settings: Settings) -> int:
     enough for any machine."""
     found = published(settings.backbone) if settings.pretrained else None
     return found.preprocess.size if found else USUAL_SIZE
+
+
+def middle_of(settings: Settings) -> Preprocess | None:
+    """How the middle square of a picture is made, where the network of a drafted run sees nothing
+    else; None where it sees all of the picture. Raises UserError."""
+    if settings.start_from:
+        told = Blueprint.from_dict(model_card(settings.start_from)["network"]).centred
+    else:
+        wanted = settings.framing == "centre" and settings.pretrained
+        told = published(settings.backbone).preprocess if wanted else None
+    return told.at(settings.size) if told and told.mode == "center" else None
 
 
 def published(backbone: str) -> TimmNetwork:

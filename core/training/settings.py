@@ -65,6 +65,9 @@ class Settings:
     """Image size with which training of another network is continued; 0 = as large as it was."""
     size: int = 0
     """Image size: side in pixels of the square input; 0 = that of the initial weights, else 64."""
+    framing: str = "whole"
+    """What a network sees of a picture: ``whole``, all of it squeezed into the square, or
+    ``centre``, its middle square, where the published weights that it starts from ask for that."""
     crop: int = 0
     """Side of the random training crops; 0 = ``size``. Smaller crops show things as large as they
     will be when the whole picture is shown at ``size`` (Touvron et al., 2019), and cost less.
@@ -189,6 +192,7 @@ WORDS = {
     "kind": KINDS,
     "target": ("auto", "instance", "category", "label"),
     "stored": ("half", "int8"),
+    "framing": ("whole", "centre"),
 }
 
 

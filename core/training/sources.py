@@ -14,6 +14,7 @@ from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
 from core.errors import UserError
 from core.images import decode, resize
+from core.training.resolve import middle_of
 from core.training.settings import Settings, expanded
 from core.types import Item, Progress, report
 
@@ -140,7 +141,8 @@ def _check_classes(dataset: Dataset, counts: Counter, name: str) -> None:
 def _open(
     dataset: Dataset, items: list[Item], name: str, settings: Settings, progress: Progress | None
 ) -> Source:
-    pictures, rows = cached_pictures(dataset, items, settings.size, progress)
+    middle = middle_of(settings) is not None
+    pictures, rows = cached_pictures(dataset, items, settings.size, progress, middle)
     classes, labels, train, held = _divided([items[row] for row in rows], name, settings)
     note = (
         f"{len(train):,} pictures, {len(classes):,} classes by {name or 'none'};"
@@ -308,13 +310,17 @@ def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
 
 
 def cached_pictures(
-    dataset: Dataset, items: Sequence[Item], size: int, progress: Progress | None = None
+    dataset: Dataset,
+    items: Sequence[Item],
+    size: int,
+    progress: Progress | None = None,
+    middle: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Squares of all readable ``items``, memory-mapped from the cache.
 
     Returns:
-        uint8 (n, side, side, 3), the whole picture squeezed into the square, and int64 (n,): the
-        item of each.
+        uint8 (n, side, side, 3), the whole picture squeezed into the square (or its middle square),
+        and int64 (n,): the item of each.
 
     Raises:
         UserError: the disk is full, or no picture can be decoded.
@@ -324,12 +330,13 @@ def cached_pictures(
         "dataset": dataset.fingerprint(),
         "items": store.fingerprint([item.id for item in items]),
         "side": side,
+        **({"middle": True} if middle else {}),
     }
     store.check_space(store.root(), len(items) * side * side * 3 + (64 << 20))
     return store.kept(
         KIND,
         causes,
-        lambda path: _write_pictures(path, dataset, items, side, progress),
+        lambda path: _write_pictures(path, dataset, items, side, progress, middle),
         _read_pictures,
         progress,
     )
@@ -343,7 +350,12 @@ def _read_pictures(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write_pictures(
-    folder: Path, dataset: Dataset, items: Sequence[Item], side: int, progress: Progress | None
+    folder: Path,
+    dataset: Dataset,
+    items: Sequence[Item],
+    side: int,
+    progress: Progress | None,
+    middle: bool,
 ) -> dict:
     out = np.lib.format.open_memmap(
         folder / "all.npy", mode="w+", dtype=np.uint8, shape=(len(items), side, side, 3)
@@ -353,7 +365,8 @@ def _write_pictures(
         if number % STEP == 0:
             report(progress, number, len(items))
         try:
-            out[len(rows)] = resize(decode(dataset.read(item), side), side, side)
+            image = decode(dataset.read(item), side)
+            out[len(rows)] = resize(_middle_square(image) if middle else image, side, side)
             rows.append(number)
         except UserError:
             continue
@@ -366,6 +379,13 @@ def _write_pictures(
     _keep_first(folder, out, len(rows))
     np.save(folder / "rows.npy", np.array(rows, np.int64))
     return {"dataset_name": dataset.name, "pictures": len(rows), "skipped": len(items) - len(rows)}
+
+
+def _middle_square(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def _keep_first(folder: Path, out: np.ndarray, count: int) -> None:

@@ -21,6 +21,7 @@ from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
 from core.training.resolve import (
     blueprint_of,
+    middle_of,
     model_card,
     published,
     published_teacher,
@@ -99,9 +100,13 @@ def make_network(
         blueprint = replace(
             told, kind=settings.kind, size=settings.size, mirror=settings.mirror or told.mirror
         )
+        if middle := middle_of(settings):
+            blueprint = replace(blueprint, resize=middle.resize)
         network = build(blueprint)
         network.load_state_dict(load_network(folder, card["sha256"]).state_dict())
         return network, blueprint
+    if middle := middle_of(settings):
+        blueprint = replace(blueprint, resize=middle.resize, interpolation=middle.interpolation)
     return (
         _pretrained(blueprint, progress) if settings.pretrained else (build(blueprint), blueprint)
     )
@@ -207,7 +212,7 @@ def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
         return None
     pictures = [source.pictures[row] for row in source.validation]
     return pair_threshold(
-        embed_pictures(trainer.embed, pictures, trainer.settings.size),
+        embed_pictures(trainer.embed, pictures, trainer.settings.size, trainer.share),
         source.labels[source.validation],
     )
 
@@ -222,6 +227,13 @@ def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:
     # every picture comes mirrored half of the time anyhow: no need to do all the work twice
     network.mirror = False
     return network, Blueprint.from_dict(told["network"])
+
+
+def _framed(made: Blueprint) -> str:
+    square = f"{made.size} x {made.size}"
+    if made.resize:
+        return f"short side to {made.resize}, middle {square}, {made.interpolation}"
+    return f"whole picture squeezed to {square}, {made.interpolation}"
 
 
 def card(
@@ -254,9 +266,6 @@ def card(
             "metric": DRAWING if trainer.draws else RETRIEVAL,
             **{k: round(v, 4) for k, v in state.scores.items()},
         },
-        "preprocessing": (
-            f"whole picture squeezed to {settings.size} x {settings.size}, bilinear; mean and std"
-            " of the network"
-        ),
+        "preprocessing": f"{_framed(trainer.blueprint)}; mean and std of the network",
         "licence": settings.licence,
     }

@@ -35,11 +35,18 @@ def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
-def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Unit embeddings, float32 (n, dim), of uint8 pictures; ``embed`` maps a uint8 (n, 3, size,
-    size) tensor to embeddings."""
+def embed_pictures(
+    embed, pictures: Sequence[np.ndarray], size: int, share: float = 1.0
+) -> np.ndarray:
+    """Unit embeddings, float32 (n, dim), of uint8 squares, of whose sides the middle ``share`` is
+    shown; ``embed`` maps a uint8 (n, 3, size, size) tensor to embeddings."""
     import torch
 
+    cuts = [round(picture.shape[0] * (1 - share) / 2) for picture in pictures]
+    pictures = [
+        one[cut : len(one) - cut, cut : len(one) - cut]
+        for one, cut in zip(pictures, cuts, strict=True)
+    ]
     plain = augmenter("none", size)
     rows = [
         embed(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)
@@ -76,14 +83,16 @@ chance."""
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 
 
-def validate(embed, sources: Sequence[Source], size: int, errors=None) -> dict[str, float]:
-    """``RETRIEVAL`` of each source, or ``DRAWING`` where ``errors`` maps uint8 (n, 3, size, size)
-    to explained shares (n,)."""
+def validate(
+    embed, sources: Sequence[Source], size: int, errors=None, share: float = 1.0
+) -> dict[str, float]:
+    """``RETRIEVAL`` of each source by the middle ``share`` of its squares, or ``DRAWING`` where
+    ``errors`` maps uint8 (n, 3, size, size) to explained shares (n,)."""
     scores = {}
     for source in sources:
         if len(source.validation):
             scores[source.name] = (
-                _drawn(errors, source, size) if errors else _score(embed, source, size)
+                _drawn(errors, source, size) if errors else _score(embed, source, size, share)
             )
     known = [score for score in scores.values() if not np.isnan(score)]
     return {**scores, "mean": float(np.mean(known)) if known else float("nan")}
@@ -104,15 +113,15 @@ def _joined(source: Source) -> np.ndarray:
     return np.random.default_rng(SEED).permutation(source.train)[: max(missing, 0)]
 
 
-def _score(embed, source: Source, size: int) -> float:
+def _score(embed, source: Source, size: int, share: float) -> float:
     import torch
 
     rows = np.concatenate([source.validation, _joined(source)])
     if source.field and (source.labels[rows] >= 0).all():
-        vectors = embed_pictures(embed, [source.pictures[row] for row in rows], size)
+        vectors = embed_pictures(embed, [source.pictures[row] for row in rows], size, share)
         return map_at_r(vectors, source.labels[rows], len(source.validation))
     pictures = [source.pictures[row] for row in source.validation]
-    vectors = embed_pictures(embed, pictures, size)
+    vectors = embed_pictures(embed, pictures, size, share)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         crops: torch.Tensor = augmenter("standard", size)(pictures)

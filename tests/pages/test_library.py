@@ -144,12 +144,12 @@ def test_a_zip_is_added_and_told_apart_from_what_is_there(open_page, pictures):
 
 def test_pictures_dropped_together_are_one_set(open_page, pictures):
     app = drop(open_page("library"), *read(pictures, 3).items())
-    assert "3 pictures · no classes" in html(app)
-    assert "is no class; this can be corrected" in html(app)
+    assert "3 pictures · 1 class" in html(app)
+    assert "One class alone tells no picture from another." in html(app)
     app.button(key="add").click().run()
     assert not app.exception
     (locator,) = library.added()
-    assert {item.label for item in library.open_dataset(locator).items} == {None}
+    assert {item.label for item in library.open_dataset(locator).items} == {"cold"}
 
 
 def test_a_table_is_added_with_the_pictures_that_it_names(open_page, pictures):
@@ -180,7 +180,7 @@ def test_what_was_passed_over_and_what_was_not_taken_as_it_stands_is_listed(open
     files = {f"dog\\{name.replace('/', '-')}": data for name, data in read(pictures, 3).items()}
     odd = ("../outside.png", "notes.txt", "__MACOSX/._1.png", "__MACOSX/._2.png")
     app = drop(open_page("library"), ("mine.zip", zipped(files | dict.fromkeys(odd, b"no"))))
-    assert "3 pictures · no classes · 4 skipped" in html(app)
+    assert "3 pictures · 1 class · 4 skipped" in html(app)
     app.button(key="add").click().run()
     words = html(app)
     assert "1 remark: used, but not as it stands." in words

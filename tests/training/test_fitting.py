@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.cli.main import main
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
-from core.encoders.trained import find_model
+from core.encoders.trained import Trained, find_model
 from core.services.training import budget, effect, plan, runs, train
 from core.services.training.budget import MAX_PASSES, fitted
 from core.training.batches import fit_batch, quotas, shared_out
@@ -30,7 +31,7 @@ from core.training.runs import (
     record_settings,
 )
 from core.training.settings import override, read_recipe
-from core.training.sources import Outline, training_items
+from core.training.sources import Outline, cached_pictures, training_items
 from core.training.train import begin, work
 from tests.training.test_parts import source
 
@@ -157,6 +158,40 @@ def test_the_default_starts_exactly_where_the_published_encoder_is(textures):
         assert torch.allclose(network.eval()(pixels), published.model.eval()(pixels), atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(90, 160, 3), (160, 70, 3), (64, 64, 3)])
+def test_its_start_sees_of_a_photograph_what_the_published_encoder_sees(shape, textures, artifacts):
+    """No photograph is square: squeezed it would be another picture to that network."""
+    from core.training import export
+    from core.training.train import make_network
+
+    settings = train.configure("finetune", {"datasets": (str(textures),), "size": 64})
+    network, blueprint = make_network(settings)
+    card = {"title": "", "family": "convnet", "about": "", "settings": settings.to_dict()}
+    made = Trained(export.write_model("lite.start", network, blueprint, card))
+    published = encoders.get(f"{LITE}:size=64")
+    for one in (made, published):
+        one.use_precision("fp32")
+    pictures = [np.random.default_rng(0).integers(0, 255, shape, np.uint8)]
+    assert np.array_equal(made.prepare(pictures[0]), published.prepare(pictures[0]))
+    assert made.seen(160, 90) == published.seen(160, 90)
+    assert made.encode(pictures) == pytest.approx(published.encode(pictures), abs=2e-3)
+
+
+def test_training_keeps_the_middle_of_pictures_that_are_not_square(tmp_path, artifacts):
+    """Red left and right of a grey square: the square alone is learned from."""
+    for number in range(4):
+        wide = np.full((40, 100, 3), (255, 0, 0), np.uint8)
+        wide[:, 30:70] = 60 * number
+        (tmp_path / "wide").mkdir(exist_ok=True)
+        Image.fromarray(wide).save(tmp_path / "wide" / f"{number}.png")
+    dataset = open_dataset(str(tmp_path / "wide"))
+    whole, _ = cached_pictures(dataset, dataset.items, 32)
+    middle, rows = cached_pictures(dataset, dataset.items, 32, middle=True)
+    assert rows.tolist() == [0, 1, 2, 3]
+    assert whole[0, :, 0, 0].min() == 255
+    assert np.ptp(middle, axis=3).max() == 0
+
+
 @pytest.mark.parametrize("counts", [{"a": 8, "b": 8, "c": 8}, {"a": 10, "b": 2}])
 def test_a_handful_of_pictures_is_fine_tuned_with_no_other_option(
     counts, tmp_path, textures, capsys
@@ -236,21 +271,9 @@ def test_training_that_helps_nothing_gives_back_what_it_started_from(tiny, textu
     assert runs.status(run.id).best[0] == 0
     made, published = encoders.get(folder.name), encoders.get(f"{LITE}:size=64")
     assert json.loads((folder / "card.json").read_text())["best_epoch"] == 0
-    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    pictures = [np.random.default_rng(0).integers(0, 255, (64, 90, 3), np.uint8)]
     published.use_precision("fp32")
-    import torch
-
-    with torch.inference_mode():
-        pixels = (
-            torch.from_numpy(picture.copy())
-            .permute(2, 0, 1)[None]
-            .float()
-            .div(255)
-            .sub(0.5)
-            .div(0.5)
-        )
-        wanted = torch.nn.functional.normalize(published.model.eval()(pixels)).numpy()
-    assert (made.encode([picture]) * wanted).sum() > 0.999
+    assert (made.encode(pictures) * published.encode(pictures)).sum() > 0.999
 
 
 @pytest.mark.parametrize(

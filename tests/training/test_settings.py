@@ -96,7 +96,6 @@ def test_a_class_with_one_picture(tiny, textures):
 def test_one_class_alone(tiny, textures):
     for label in "bcd":
         shutil.rmtree(textures / label)
-    Image.new("RGB", (40, 40)).save(textures / "beside.png")  # one folder round all is no class
     with pytest.raises(UserError, match="the same label, 'a'"):
         begin(tiny("classify"))
 

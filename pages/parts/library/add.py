@@ -243,9 +243,9 @@ def _folders(seen: Preview) -> None:
         if any(one[name] for one in seen.examples)
     ]
     if not shown:
-        quiet("One folder around all pictures is no class; this can be corrected afterwards.")
         return
-    quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.")
+    alone = " One class alone tells no picture from another." if seen.labels == 1 else ""
+    quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.{alone}")
     titles = {"label": "Class", "instance": "Object"}
     head = ["Picture", *(titles.get(name, name.capitalize()) for name in shown)]
     table(head, [[one["picture"], *(one[n] for n in shown)] for one in seen.examples])
