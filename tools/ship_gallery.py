@@ -10,6 +10,7 @@ always: without it nobody could tell whether a map still belongs to its encoder.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import precision
 from core.encoders.base import encoders
 from core.services.embedding import bound, stored
 from core.services.embedding.bound import prepared
@@ -38,6 +40,7 @@ SPARE = 400_000
 
 
 def main(given: list[str]) -> None:
+    os.environ[precision.ENV] = "fp32"  # a machine without bf16 has to find them, too
     dataset = library.open_dataset(DATASET)
     names = list(dict.fromkeys([*FIRST_ENCODERS, *(given or offline())]))
     build(dataset, names)
