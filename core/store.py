@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
@@ -87,6 +88,7 @@ __all__ = [
     "let_go",
     "let_go_by",
     "lock",
+    "looking",
     "make_folder",
     "new_folder",
     "read_meta",
@@ -122,6 +124,7 @@ UNREADABLE = (
 something else altogether."""
 T = TypeVar("T")
 _letting_go: list[Callable[[str, Path], None]] = []
+_looking: ContextVar[bool] = ContextVar("looking", default=False)
 _refused: dict[Path, dict] = {}
 """Folders that a reader failed on -> the state of their files then."""
 
@@ -191,15 +194,26 @@ def cache(kind: str) -> Path:
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The folder of a finished entry by its key, the own one first, or None. Reading marks it as
-    used."""
+    """The folder of a finished entry by its key, the own one first, or None. It is marked as used,
+    except while :func:`looking`."""
     for home in layers():
         path = home / "cache" / safe(kind) / safe(name)
         meta = read_meta(path)
         if meta is not None and not _is_foreign(path, meta) and not faults(path, meta):
-            with_suppressed_errors(os.utime, path)
+            if not _looking.get():
+                with_suppressed_errors(os.utime, path)
             return path
     return None
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """A block that only asks what there is: what it finds is not marked as used."""
+    before = _looking.set(True)
+    try:
+        yield
+    finally:
+        _looking.reset(before)
 
 
 def folders(kind: str) -> list[Path]:

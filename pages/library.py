@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core import store
 from pages.parts import cached, visitors
 from pages.parts.guard import run
 from pages.parts.library import add, caches, cards, one_set, place
@@ -21,11 +22,12 @@ def main() -> None:
     place.restore()
     with actions:
         add.button()
-    row = place.row()
-    if row is not None:
-        one_set.show(row)
-    else:
-        _all()
+    with store.looking():  # to be listed is no use: what is unused for longest goes first
+        row = place.row()
+        if row is not None:
+            one_set.show(row)
+        else:
+            _all()
     place.publish()
 
 

@@ -104,10 +104,13 @@ class Trained(compiled.Compilable):
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)
         self.blueprint = Blueprint.from_dict(self.card["network"])
-        self.name, self.title = folder.name, self.card.get("title") or folder.name
+        self.name = self.title = folder.name
         self.family, self.about = self.card.get("family", "network"), self.card.get("about", "")
         came_with_the_code = folder.parent.parent == store.shipped() and folder.name.endswith(OURS)
         self.tier = "bundled" if came_with_the_code else "trained"
+        if (title := self.card.get("title")) and title != self.name:
+            # the title of a recipe, which many runs on a machine have in common
+            self.title = title if came_with_the_code else f"{title}: {self.name}"
         self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network: torch.nn.Module | None = None
         self._rounded: torch.nn.Module | None = None

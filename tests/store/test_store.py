@@ -320,3 +320,15 @@ def test_reading_marks_as_used():
     os.utime(path, (1, 1))
     store.find("maps", path.name)
     assert store.entries()[0].used > 1
+
+
+def test_what_is_only_looked_at_is_not_marked_as_used():
+    path = store.get_or_build("things", {"a": 1}, lambda folder: None)
+    os.utime(path, (1000, 1000))
+    with store.looking():
+        assert store.find("things", path.name) == path
+    (entry,) = store.entries("things")
+    assert entry.used == 1000
+    assert store.find("things", path.name) == path
+    (entry,) = store.entries("things")
+    assert entry.used > 1000

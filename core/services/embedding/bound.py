@@ -186,12 +186,13 @@ def bound(dataset: Dataset, name: str) -> Bound:
 
 
 def is_built(dataset: Dataset, name: str) -> bool:
-    """Whether a search needs no build first."""
+    """Whether a search needs no build first. Asking is no use of what is built."""
     try:
-        encoder = bound(dataset, name).encoder
-        if encoder.matches and not points.are_built(dataset):
-            return False
-        return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
+        with store.looking():
+            encoder = bound(dataset, name).encoder
+            if encoder.matches and not points.are_built(dataset):
+                return False
+            return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
     except UserError:
         return False
 

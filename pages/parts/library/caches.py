@@ -33,6 +33,9 @@ KINDS = {
 }
 
 
+NAMELESS = "Of no known data set"
+
+
 def show(may_delete: bool) -> None:
     """A fold for each data set; and one way to free a wanted amount."""
     groups = cached_library.caches()
@@ -44,21 +47,22 @@ def show(may_delete: bool) -> None:
         )
         return
     total = sum(row["bytes"] for row in rows)
+    titles = {row["locator"]: row["title"] for row in cached.dataset_rows()}
+    known = sum(_named(own) != NAMELESS or source in titles for source, own in groups.items())
     with st.container(horizontal=True, vertical_alignment="bottom", key="caches_head"):
         quiet(
-            f"{count(len(rows), 'entry', 'entries')} of {count(len(groups), 'data set')},"
+            f"{count(len(rows), 'entry', 'entries')} of {count(known, 'data set')},"
             f" {size(total)}. {'It' if len(rows) == 1 else 'All'} can be built again."
         )
         if may_delete:
             _free(rows, total)
-    titles = {row["locator"]: row["title"] for row in cached.dataset_rows()}
     for number, (source, own) in enumerate(groups.items()):
         _group(titles.get(source) or _named(own), own, number, may_delete)
 
 
 def _named(rows: Sequence[Mapping]) -> str:
     """What a data set was called that is no longer here."""
-    return next((row["dataset"] for row in rows if row["dataset"]), "") or "Of no known data set"
+    return next((row["dataset"] for row in rows if row["dataset"]), "") or NAMELESS
 
 
 def _group(title: str, rows: Sequence[Mapping], number: int, may_delete: bool) -> None:

@@ -109,6 +109,9 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
           " certain.")  # fmt: skip
     if not limits.may("evaluate"):
         return
+    if len(names) < len(built):
+        quiet(f"The first {len(names)} of {count(len(built), 'encoder')}; others are chosen in"
+              " Metrics.")  # fmt: skip
     label = evaluations.words(row["locator"], version, names)
     if st.button(label, type="primary", key="path_evaluate"):
         try:
