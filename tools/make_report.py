@@ -2,13 +2,14 @@
 photographs, into artifacts/reports/.
 
     python tools/make_report.py                    LOOKALIKE_DATA names the folder of photographs
-    python tools/make_report.py hog.8x8 tiny.16x16 only these encoders
+    python tools/make_report.py hog.8x8 tiny.16x16 their rows anew, the others as they are
 
 What is judged already comes from the cache: after a new encoder only its own cells are computed.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from core import store
 from core.cli.output import Progress
 from core.services.evaluation import studies
 from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.reports import Report
 from core.services.library import library
 
 NAME = "leaderboard"
@@ -39,12 +41,17 @@ def main() -> None:
         library.open_dataset("catalogue"),
         *(library.open_dataset(str(data / name)) for name in PHOTOGRAPHS),
     ]
-    wanted = sys.argv[1:] or [
-        row["name"] for row in library.encoder_rows() if row["state"] == "ready"
-    ]
-    report = evaluate(NAME, datasets, wanted, progress=Progress("judging"))
-    folder = report.save(store.shipped() / "reports" / NAME, small=True)
-    studies.make(folder, report, datasets[:1], progress=Progress("studying"))
+    named, folder = sys.argv[1:], store.shipped() / "reports" / NAME
+    wanted = named or [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
+    others = [row for row in kept_studies(folder) if row["encoder"] not in named] if named else []
+    made = evaluate(NAME, datasets, wanted, progress=Progress("judging"))
+    report = among(made, folder) if named else made
+    report.save(folder, small=True)
+    studies.make(folder, made, datasets[:1], progress=Progress("studying"))
+    if others:
+        path = folder / studies.FILE
+        rows = [*others, *json.loads(path.read_text())]
+        store.write_text(path, json.dumps(rows, separators=(",", ":")))
     size = store.folder_bytes(folder)
     print(
         report.to_frame()[["dataset", "protocol", "encoder", "mAP", "hit@1", "precision@10"]]
@@ -54,6 +61,19 @@ def main() -> None:
     print(f"{folder.relative_to(ROOT)}: {len(report.cells)} cells, {size / 1e6:.2f} MB")
     if size > MOST_BYTES:
         sys.exit(f"more than {MOST_BYTES / 1e6:.0f} MB: keep fewer per-query scores")
+
+
+def kept_studies(folder: Path) -> list[dict]:
+    path = folder / studies.FILE
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def among(made: Report, folder: Path) -> Report:
+    """The report of a folder with the cells of these encoders anew, each in its place."""
+    anew = {cell.name: cell for cell in made.cells}
+    before = Report.load(folder).cells if folder.exists() else ()
+    cells = [anew.pop(cell.name, cell) for cell in before]
+    return Report.of(NAME, [*cells, *anew.values()], made.left_out)
 
 
 if __name__ == "__main__":
