@@ -64,7 +64,7 @@ def _add_compile(commands: argparse._SubParsersAction) -> None:
         " rounding, and take up to half of the time less. Builds of 256 pictures or more do it by"
         " themselves.",
         "",
-        "--encoders siamese.lookalike,vgg.lookalike",
+        "--encoders resnet.lookalike,vgg.lookalike",
     )
     option(made, "--encoders A,B", "default: every network that is on this machine")
 
