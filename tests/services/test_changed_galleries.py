@@ -184,6 +184,7 @@ def test_a_damaged_part_counts_as_not_there(counting, gallery):
 def test_progress_goes_from_none_to_all(counting, gallery):
     told = []
     built(gallery, progress=lambda done, total: told.append((done, total)) or True)
+    told = [one for one in told if one[1]]  # before them, a stage that can't be counted: loading
     assert told[0] == (0, 20)
     assert told[-1] == (20, 20)
     assert told == sorted(told)
