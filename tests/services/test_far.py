@@ -212,6 +212,19 @@ def told_of(artifacts) -> dict:
     return json.loads((entry / "usual.json").read_text())
 
 
+@pytest.fixture
+def built(counting, gallery, artifacts, monkeypatch):
+    """Build again: how often what is usual was measured since the start, and what is told now."""
+    measured, real = [], usual.measure
+    monkeypatch.setattr(usual, "measure", lambda *given: measured.append(1) or real(*given))
+
+    def again():
+        build(library.open_dataset(str(gallery), fresh=True), ["counting.test"])
+        return len(measured), told_of(artifacts)
+
+    return again
+
+
 def test_a_large_gallery_of_an_older_build_is_measured_in_the_background(
     dataset, artifacts, monkeypatch
 ):
@@ -235,16 +248,9 @@ def test_a_large_gallery_of_an_older_build_is_measured_in_the_background(
 
 
 def test_a_large_gallery_keeps_what_is_usual_until_a_fifth_of_it_is_another(
-    counting, gallery, artifacts, monkeypatch
+    built, gallery, monkeypatch
 ):
     monkeypatch.setattr(usual, "_is_quick", lambda rows: False)
-    measured, real = [], usual.measure
-    monkeypatch.setattr(usual, "measure", lambda *given: measured.append(1) or real(*given))
-
-    def built():
-        build(library.open_dataset(str(gallery), fresh=True), ["counting.test"])
-        return len(measured), told_of(artifacts)
-
     _, first = built()
     paint(gallery / "warm", ["new.png"])
     (gallery / "cold" / "00000.png").unlink()
@@ -258,16 +264,7 @@ def test_a_large_gallery_keeps_what_is_usual_until_a_fifth_of_it_is_another(
     assert now["rows"] == 120
 
 
-def test_a_small_gallery_keeps_what_is_usual_until_a_fiftieth_of_it_is_another(
-    counting, gallery, artifacts, monkeypatch
-):
-    measured, real = [], usual.measure
-    monkeypatch.setattr(usual, "measure", lambda *given: measured.append(1) or real(*given))
-
-    def built():
-        build(library.open_dataset(str(gallery), fresh=True), ["counting.test"])
-        return len(measured), told_of(artifacts)
-
+def test_a_small_gallery_keeps_what_is_usual_until_a_fiftieth_of_it_is_another(built, gallery):
     _, first = built()
     paint(gallery / "warm", ["new.png"])
     (gallery / "cold" / "00000.png").unlink()

@@ -60,8 +60,8 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
 
 
 def since(dataset: Dataset, encoder: Encoder) -> str:
-    """What changed since an earlier build for this source that no longer holds; empty where there
-    is none."""
+    """What changed since an earlier build for this source that no longer holds; empty without
+    such a build."""
     built = [meta for _, meta in of_source(KIND, dataset, encoder)]
     if not built:
         return ""

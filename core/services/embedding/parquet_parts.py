@@ -278,7 +278,7 @@ def _parquet(file: Any) -> Any:
 
 
 def local(folder: Path, dim: int) -> list[Part]:
-    """Parts in a folder of this machine; none where there is none."""
+    """Parts in a folder of this machine; an empty list without any."""
     there = False
     with suppress(OSError):
         there = any(name.endswith(ENDING) for name in os.listdir(folder))

@@ -236,7 +236,7 @@ def cell(
 def _look_causes(
     encoder: Encoder, index: IndexSpec, protocol: Protocol, items: Sequence[Item]
 ) -> dict:
-    """Every cause of the second look; empty where there is none."""
+    """Every cause of the second look; empty without one."""
     look = lists.look_of(encoder, index, protocol, sum(protocol.in_gallery(i) for i in items))
     if look is None:
         return {}

@@ -42,7 +42,7 @@ def show(may_delete: bool) -> None:
     rows = [row for group in groups.values() for row in group]
     if not rows:
         note(
-            "Nothing has been built on this machine yet.",
+            "Nothing has been built yet.",
             "What a build makes is listed here with its size and age.",
         )
         return
