@@ -88,14 +88,16 @@ def _evaluation(row: dict) -> None:
             f"{count(len(found.encoders), 'encoder')} · {found.protocol} · {when}",
             "evaluated",
         )
+    may = names and limits.may("evaluate") and cached_library.labelled(locator, version)
+    asked = path.to_evaluate(names) if may else []
     with st.container(horizontal=True):
         if found is not None and st.button("Open in Metrics", type="primary", key="set_metrics"):
             link.to("metrics", report=found.report, dataset=cached.dataset(locator).name)
-        if names and limits.may("evaluate") and cached_library.labelled(locator, version):
-            label = evaluations.words(locator, version, names[: path.MAX_EVALUATED])
+        if asked:
+            label = evaluations.words(locator, version, asked)
             if st.button(label.replace("Evaluate", "Evaluate again" if found else "Evaluate"),
                          key="set_evaluate"):  # fmt: skip
-                evaluations.start(locator, names[: path.MAX_EVALUATED])
+                evaluations.start(locator, asked)
                 link.to("metrics", dataset=locator)
         if names and st.button("Map", key="set_map", help="How encoders arrange these pictures"):
             link.to("map", dataset=locator, encoders=",".join(names[:3]))

@@ -103,15 +103,20 @@ def _compare(row: dict, version: str, built: list[str]) -> None:
         link.to("compare", **made)
 
 
+def to_evaluate(built: list[str]) -> list[str]:
+    """The encoders that one press evaluates; said where these are not all."""
+    if len(built) > MAX_EVALUATED:
+        quiet(f"The first {MAX_EVALUATED} of {count(len(built), 'encoder')} are evaluated; others"
+              " are chosen in Metrics.")  # fmt: skip
+    return built[:MAX_EVALUATED]
+
+
 def _evaluate(row: dict, version: str, built: list[str]) -> None:
-    names = built[:MAX_EVALUATED]
     quiet("Its labels say which hits are right: see which encoder is best, and whether that is"
           " certain.")  # fmt: skip
     if not limits.may("evaluate"):
         return
-    if len(names) < len(built):
-        quiet(f"The first {len(names)} of {count(len(built), 'encoder')}; others are chosen in"
-              " Metrics.")  # fmt: skip
+    names = to_evaluate(built)
     label = evaluations.words(row["locator"], version, names)
     if st.button(label, type="primary", key="path_evaluate"):
         try:
