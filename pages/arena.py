@@ -17,7 +17,7 @@ def main() -> None:
     st.html(STYLE)
     if saved := st.session_state.pop("arena_saved", ""):
         cached_metrics.report_rows.clear()
-        st.switch_page("pages/metrics.py", query_params={"report": saved})
+        url_state.go("pages/metrics.py", {"report": saved})
     place.restore()
     url_state.tell(st.session_state[place.REMARKS])
     room = place.room()

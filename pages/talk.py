@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.services.sharing import talks
 from core.services.sharing.scenes import talk_page
 from core.services.sharing.talks import Scene, Talk
-from pages.parts import presenting
+from pages.parts import presenting, url_state
 from pages.parts.guard import run
 from pages.parts.shell import PATHS, shell
 from pages.parts.words import caption, count, heading, note, quiet, text, trouble
@@ -54,7 +54,7 @@ def _present(place: int) -> None:
     presenting.begin(place)
     if scene is not None and scene.page in PATHS:
         st.session_state["talk_sent"] = place
-        st.switch_page(PATHS[scene.page], query_params=dict(scene.params))
+        url_state.go(PATHS[scene.page], scene.params)
 
 
 def _files(talk: Talk) -> None:

@@ -9,6 +9,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
+from pages.parts import url_state
 from pages.parts.words import trouble
 
 
@@ -61,6 +62,7 @@ def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
         with ownership.settled():
+            url_state.settle(name)
             guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)

@@ -272,7 +272,7 @@ def to(page: str, **params: str) -> None:
     """Open another page; ``dataset`` is a locator."""
     if "dataset" in params:
         params["dataset"] = given.link_name(params["dataset"])
-    st.switch_page(f"pages/{page}.py", query_params=params)
+    url_state.go(f"pages/{page}.py", params)
 
 
 def ask(query: str) -> None:

@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services.search import serving
 from core.services.sharing import talks
 from core.services.sharing.talks import Scene
-from pages.parts import cached, components
+from pages.parts import cached, components, url_state
 from pages.parts.link import REMARKS
 from pages.parts.words import trouble
 
@@ -95,7 +95,7 @@ def _go(scene: Scene, paths: dict[str, str]) -> None:
         st.html(f'<div class="ll-scene">{escape(scene.title)}</div>')
         trouble(UserError(f"There is no page {scene.page!r}.", fix="Go on to the next scene."))
         return
-    st.switch_page(path, query_params=dict(scene.params))
+    url_state.go(path, scene.params)
 
 
 def button(page: str) -> None:

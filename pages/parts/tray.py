@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, given, guard
+from pages.parts import builds, cached, given, guard, url_state
 from pages.parts.guard import hosted
 from pages.parts.words import ago, count, quiet, row_html, trouble
 
@@ -175,7 +175,7 @@ def _over(job: JobStatus) -> None:
         with st.container(horizontal=True, gap="small"):
             made = of(job) if job.state == "done" else None
             if made and st.button(made.label, key=f"tray_open_{job.id}", type="primary"):
-                st.switch_page(made.page, query_params=made.params)
+                url_state.go(made.page, made.params)
             if job.state != "done" and st.button("Try again", key=f"tray_retry_{job.id}"):
                 _try(lambda: jobs.retry(job.id))
             _log(job)

@@ -7,12 +7,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.parts.words import note, short
 
 PENDING = "link_pending"
 """Session: key of a value that a link gave and nobody has checked yet -> (its parameter, where
 remarks go)."""
+SAID = "links_said"
+"""Session: the page that is shown, and the links that the address bar was told of it, newest
+last."""
+MOST_SAID = 8
 
 
 class Refused(ValueError):
@@ -167,8 +172,46 @@ class Params:
 def publish(params: Mapping[str, str]) -> None:
     """The address bar says this."""
     st.session_state.pop(PENDING, None)
-    if dict(params) != dict(st.query_params):
+    if _said(dict(params)) or dict(params) != dict(st.query_params):
         st.query_params.from_dict(dict(params))
+
+
+def go(path: str, params: Mapping[str, str]) -> None:
+    """Open a page (or the same again) as a link to it would."""
+    _said(dict(params))
+    st.switch_page(path, query_params=dict(params))
+
+
+def settle(page: str) -> None:
+    """Before a page reads its link. A person who is faster than the connection uses a control
+    while the address bar is still being told of the one before: what it says then is no link that
+    was opened, and the newest is put in its place."""
+    shown, told = st.session_state.get(SAID, ("", []))
+    here = dict(st.query_params)
+    if shown == page and here in told[:-1] and here != told[-1] and _by_control():
+        st.query_params.from_dict(told[-1])
+        return
+    if shown != page or here not in told:
+        st.session_state[SAID] = page, [here]
+
+
+def _said(params: dict[str, str]) -> bool:
+    """Whether that is new: the menu leads to a page without its link, and leaves the link of before
+    in the address bar."""
+    shown, told = st.session_state.get(SAID, ("", []))
+    if params in told[-1:]:
+        return False
+    st.session_state[SAID] = shown, [*told, params][-MOST_SAID:]
+    return True
+
+
+def _by_control() -> bool:
+    """Whether a control began this run: not the browser's way back, and no link."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or context.is_history_navigation:
+        return False
+    session = context.session_state._state  # there is no public way to ask
+    return any(session._widget_changed(one) for one in list(session._new_widget_state))
 
 
 def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:

@@ -274,3 +274,27 @@ def test_the_arena_opens_as_its_link_says(open_page):
     assert "Not built for this data set: nothing" in notes(app)
     assert (param(app, "encoders"), param(app, "rounds")) == ("hog.8x8,tiny.16x16", "3")
     assert "The link says rounds = 900" in notes(open_page("arena", rounds="900"))
+
+
+def test_a_control_is_faster_than_the_address_bar(open_page):
+    """What the address bar still said when the next control was used is not opened again."""
+    app = open_page("library")
+    app.session_state[library_page.TAB] = "Encoders"
+    app.run()
+    assert param(app, "tab") == "Encoders"
+    late(app).button(key="add_pictures").click().run()
+    assert app.session_state[library_page.TAB] == param(app, "tab") == "Encoders"
+
+
+def test_the_way_back_and_the_menu_are_no_control(open_page):
+    app = open_page("library")
+    app.session_state[library_page.TAB] = "Encoders"
+    app.run()
+    late(app).run()
+    assert app.session_state[library_page.TAB] == "Data sets"
+
+
+def late(app: AppTest) -> AppTest:
+    """The next run begins with the link that the page was opened with."""
+    app.query_params.clear()
+    return app

@@ -6,6 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
+from pages.parts import url_state
 from pages.parts.guard import guarded
 from pages.parts.lab.live import live
 from pages.parts.learn import dials, predict, widgets
@@ -133,5 +134,5 @@ def _turn(lesson: Lesson) -> None:
 
 def go(name: str) -> None:
     """Another lesson, or all of them; the page begins at its top."""
-    st.query_params.from_dict({dials.PARAM: name} if name else {})
+    url_state.publish({dials.PARAM: name} if name else {})
     st.rerun()
