@@ -57,8 +57,17 @@ class Config(uvicorn.Config):
         super().__init__(*given, server_header=False, **named)
 
 
+def told(error: Exception) -> bool:
+    """What no page has caught, as a message; whether it could be told."""
+    from pages.parts import guard  # with the pages, which a server loads when it is asked for one
+
+    return guard.unforeseen(error)
+
+
 uvicorn.Config = Config  # type: ignore[misc]
-app = App(ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)])
+app = App(
+    ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)], on_script_error=told
+)
 
 if __name__ == "__main__":
     code: object = 1

@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -86,7 +87,18 @@ class Tab:
         if self._socket is not None:
             await self._socket.close()
 
-    async def _ask(self, fragment: str = "", pressed: str = "", by_itself: bool = False) -> None:
+    async def give(self, *values: WidgetState) -> None:
+        """Run the page with values of controls, whatever they are; nothing checks them here."""
+        await self._ask(values=values)
+        await self.look()
+
+    async def _ask(
+        self,
+        fragment: str = "",
+        pressed: str = "",
+        by_itself: bool = False,
+        values: Sequence[WidgetState] = (),
+    ) -> None:
         said = BackMsg()
         if self._hash:
             said.rerun_script.page_script_hash = self._hash
@@ -96,6 +108,7 @@ class Tab:
         said.rerun_script.fragment_id, said.rerun_script.is_auto_rerun = fragment, by_itself
         if pressed:
             said.rerun_script.widget_states.widgets.add(id=pressed, trigger_value=True)
+        said.rerun_script.widget_states.widgets.extend(values)
         await self._socket.send(said.SerializeToString())
 
     async def look(self, until: float | None = None) -> None:

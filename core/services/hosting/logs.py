@@ -21,6 +21,8 @@ SECRETS = re.compile(
     re.IGNORECASE,
 )
 HIDDEN = "(hidden)"
+LONGEST = 8_000
+"""Characters of a message or an error: what visitors send must not fill the operator's disk."""
 _request: ContextVar[str] = ContextVar("request", default="")
 
 
@@ -46,6 +48,12 @@ def redacted(words: str) -> str:
     return SECRETS.sub(lambda found: found[1] + HIDDEN, words)
 
 
+def _short(words: str) -> str:
+    """``words`` without their middle, where they are very long: an error is named at its end."""
+    half = LONGEST // 2
+    return words if len(words) <= LONGEST else f"{words[:half]} ... {words[-half:]}"
+
+
 class Lines(logging.Formatter):
     """One JSON object a line: time, level, name, request, visitor, message, and whatever ``extra``
     gave as ``fields``."""
@@ -56,13 +64,13 @@ class Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "name": record.name,
             "request": _request.get(),
-            "message": redacted(record.getMessage()),
+            "message": _short(redacted(record.getMessage())),
             **getattr(record, "fields", {}),
         }
         if (one := ownership.visitor()) is not None:
             said["visitor"] = one.name[:8]
         if record.exc_info:
-            said["error"] = redacted(self.formatException(record.exc_info))
+            said["error"] = _short(redacted(self.formatException(record.exc_info)))
         return json.dumps({name: value for name, value in said.items() if value != ""})
 
 
