@@ -24,6 +24,7 @@ if __name__ == "__main__" and not graphs.kept():
     lean.begin()  # beside all that follows
 
 # isort: split
+import streamlit.logger
 import uvicorn
 from starlette.middleware import Middleware
 from streamlit.starlette import App
@@ -38,7 +39,9 @@ from core.services.hosting.web import Front
 @asynccontextmanager
 async def begun(_: App) -> AsyncIterator[dict]:
     """What the server does beside answering."""
-    logs.configure()
+    if logs.configure():  # each module of Streamlit has a logger that writes by itself
+        streamlit.logger.setup_formatter = logs.adopt  # type: ignore[assignment]
+        streamlit.logger.update_formatter()
     if settings.hosted():
         # Threads that spin while they wait take the cores from the other visitors' pages: beside 25
         # busy processes on two cores a picture took 3.2 s to encode with, and 0.1 s without. Read

@@ -21,6 +21,7 @@ SECRETS = re.compile(
     re.IGNORECASE,
 )
 HIDDEN = "(hidden)"
+TALKATIVE = ("uvicorn", "websockets", "httpx", "PIL")
 LONGEST = 8_000
 """Characters of a message or an error: what visitors send must not fill the operator's disk."""
 _request: ContextVar[str] = ContextVar("request", default="")
@@ -74,20 +75,31 @@ class Lines(logging.Formatter):
         return json.dumps({name: value for name, value in said.items() if value != ""})
 
 
-def configure() -> None:
+def configure() -> bool:
     """Write structured lines to standard error, in place of what was written there; nothing changes
-    where neither strangers use the server nor ``LOOKALIKE_LOG=json`` asks for it."""
+    where neither strangers use the server nor ``LOOKALIKE_LOG=json`` asks for it. Returns whether
+    they are written."""
     if not settings.hosted() and os.environ.get(KIND) != "json":
-        return
+        return False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
+    handler.addFilter(_is_for_the_operator)
     top = logging.getLogger()
     top.handlers[:] = [handler]
     top.setLevel(logging.INFO)
     for name in ("streamlit", "uvicorn", "uvicorn.error", "uvicorn.access"):
-        other = logging.getLogger(name)
-        other.handlers[:] = []
-        other.propagate = True
-    # the first two would tell the addresses of visitors, and what their links hold
-    for name in ("uvicorn.access", "uvicorn.error", "httpx", "PIL"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        adopt(logging.getLogger(name))
+    return True
+
+
+def adopt(other: logging.Logger) -> None:
+    """Let the logger of a library that writes by itself write through ours, which hides secrets."""
+    other.handlers[:] = []
+    other.propagate = True
+
+
+def _is_for_the_operator(record: logging.LogRecord) -> bool:
+    """Requests are told by the front, without what the libraries tell of them: addresses of
+    visitors, and what their links hold. Asked of each record, since levels of loggers change when a
+    library reads its settings again."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in TALKATIVE
