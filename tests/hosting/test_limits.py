@@ -15,7 +15,7 @@ from PIL import Image
 from core import store
 from core.errors import UserError
 from core.services import jobs, visitors
-from core.services.embedding.build import build
+from core.services.embedding.build import build, estimate
 from core.services.hosting import limits, settings
 from core.services.library import adding, library, uploads
 from core.services.search import serving
@@ -112,6 +112,21 @@ def test_the_operator_can_open_training_to_visitors(visiting, anna, monkeypatch)
         monkeypatch.setenv("LOOKALIKE_VISITOR_TRAINING", "1")
         assert limits.may("train")
         assert not limits.may("import-model")
+
+
+def test_visitors_fetch_no_weights_by_any_way_until_the_operator_lets_them(
+    visiting, anna, monkeypatch
+):
+    absent = "vit_tiny_patch16_224.augreg_in21k"
+    with visiting(anna):
+        dataset = library.open_dataset(library.add_archive("own.zip", zipped()))
+        assert library.get_encoder_row(absent)["state"] == "unavailable"
+        assert "visitors fetch none" in " ".join(estimate(dataset, absent, probe=False).missing)
+        with pytest.raises(UserError, match="fetch nothing from the network"):
+            build(dataset, [absent])
+        monkeypatch.setenv("LOOKALIKE_VISITOR_DOWNLOADS", "1")
+        assert library.get_encoder_row(absent)["state"] == "download"
+        assert not estimate(dataset, absent, probe=False).missing
 
 
 def test_jobs_are_limited_for_one_and_for_all(visiting, anna, monkeypatch):

@@ -163,7 +163,7 @@ def encoder_rows() -> list[dict]:
 
 
 def encoder_row(encoder: Encoder) -> dict:
-    state = encoder.state()
+    state = limits.within_reach(encoder.state())
     return {
         "name": encoder.name,
         "title": encoder.title or encoder.name,
@@ -185,7 +185,7 @@ def _text_row(encoder: Encoder) -> dict | None:
     reads no text."""
     if encoder.words is None:
         return None
-    state = encoder.words.state()
+    state = limits.within_reach(encoder.words.state())
     return {
         "languages": encoder.words.languages,
         "state": state.kind,
