@@ -4,8 +4,9 @@ estimate.
 Nothing here opens a picture or loads a network: it reads what earlier builds and evaluations left.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from statistics import median
 
 from core import store
 from core.datasets.base import Dataset
@@ -30,15 +31,21 @@ METRIC = "mAP"
 ENOUGH = 200
 """Pictures from which a build says how fast an encoder is."""
 MAX_REPORTS = 8
+UNKNOWN_S = 0.05
+"""Seconds a picture where nothing was measured: soon corrected by what is."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildTimes:
-    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder)
-    held."""
+    """Seconds a picture by encoder in a build, and how many pictures the last build of (source,
+    encoder) held. ``here`` are the encoders of which this machine has built enough; of the others
+    a report tells, perhaps of another machine. ``alone``: seconds to prepare and encode a picture
+    in one process, in batches."""
 
     each: Mapping[str, float]
     held: Mapping[tuple[str, str], int]
+    here: Set[str] = frozenset()
+    alone: Mapping[str, float] = field(default_factory=dict)
 
     def seconds(self, dataset: Dataset, encoder: str) -> float | None:
         """About how long a build would take that is not there yet; None where nothing is known of
@@ -54,9 +61,9 @@ class BuildTimes:
 
 
 def build_times() -> BuildTimes:
-    """By the newest large build on this machine, else by the latencies of the newest report that
-    names the encoder."""
-    each, held = _measured_by_reports(), {}
+    """By the newest large build on this machine, else by the newest reports that name the
+    encoder."""
+    (each, alone), held, here = _measured_by_reports(), {}, set()
     known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
         encoder, encoded, spent = (
@@ -69,22 +76,32 @@ def build_times() -> BuildTimes:
         held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
         if spent and encoded >= ENOUGH:
             each[encoder] = spent / encoded
-    return BuildTimes(each, held)
+            here.add(encoder)
+    return BuildTimes(each, held, here, alone)
 
 
-def _measured_by_reports() -> dict[str, float]:
-    """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
+def _measured_by_reports() -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds a picture in builds, and of one process: by the builds of which reports tell, the
+    median of several; else as when it is read and prepared by all workers at once, and encoded in
+    batches."""
+    built: dict[str, list[float]] = {}
     found: dict[str, float] = {}
+    alone: dict[str, float] = {}
     for row in _report_rows():
+        latency, name = row["latency"], row["encoder"]
+        was = latency.get("build") or {}
+        if was.get("encode_s") and (was.get("pictures") or 0) >= ENOUGH:
+            built.setdefault(name, []).append(was["encode_s"] / was["pictures"])
         decode, prepare, encode = (
-            _p50(row["latency"], *stage)
+            _p50(latency, *stage)
             for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
         )
-        if row["encoder"] in found or decode is None or prepare is None or encode is None:
+        if name in found or decode is None or prepare is None or encode is None:
             continue
         workers = min(threads(), MAX_WORKERS)
-        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
-    return found
+        found[name] = ((decode + prepare) / workers + encode) / 1000
+        alone[name] = (prepare + encode) / 1000
+    return {**found, **{name: median(seconds) for name, seconds in built.items()}}, alone
 
 
 def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
