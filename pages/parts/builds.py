@@ -156,7 +156,8 @@ def progress_words(job: JobStatus) -> str:
     per second · 22 s left``; with what it counts where it says so: ``Learning: 3 of 40 · ...``; of
     what counts nothing ``Loading ... · 40 s left``."""
     parts = [_far(job)]
-    if job.rate and job.total and job.arguments[0] != "evaluate":  # its parts are too unlike for one
+    unlike = job.arguments[0] in ("evaluate", "tune")  # their parts have no one rate
+    if job.rate and job.total and not unlike:
         rate = size(job.rate) if job.arguments[0] == "download" else per_second(job.rate)
         parts.append(f"{rate} per second")
     trains = job.arguments[0] == "train" and job.message[:1].isupper()

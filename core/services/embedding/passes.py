@@ -1,7 +1,12 @@
 """What a build does in turn, each with the seconds that it is expected to take: fits with the
-pictures that they look at, vectors that others follow from, and the pass over the pictures."""
+pictures that they look at, vectors that others follow from, and the pass over the pictures.
 
-from collections.abc import Hashable, Sequence
+How fast an encoder is, earlier builds and reports tell; nothing here opens a picture or loads a
+network.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -9,13 +14,19 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.faiss_loader import team
-from core.services.embedding import embed, opening, points
+from core.faiss_loader import team, threads
+from core.services import saved_reports
+from core.services.embedding import embed, points
 from core.services.embedding.bound import COMPILED, FITS, bound, fit_units, is_ahead, sample
+from core.services.embedding.encoding import MAX_WORKERS
 from core.services.steps import Inside, Steps
 from core.types import Progress
 from core.weights import graphs
 
+ENOUGH = 200
+"""Pictures from which a build says how fast an encoder is."""
+UNKNOWN_S = 0.05
+"""Seconds a picture where nothing was measured: soon corrected by what is."""
 LOAD_S, COMPILE_S = 2.0, 10.0
 """To load a network, and to compile one where none was compiled here before."""
 BEGIN_S = 1.5
@@ -26,6 +37,79 @@ LOAD, LOOK, FIT, BASE = "load", "look", "fit", "base"
 POINTS, ENCODE, END = "key points", "encode", "end"
 PICTURES = "pictures"
 """The kind of all steps that read pictures and encode them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTimes:
+    """Seconds a picture by encoder in a build, and how many pictures the last build of (source,
+    encoder) held. ``here`` are the encoders of which this machine has built enough; of the others
+    a report tells, perhaps of another machine. ``alone``: seconds to prepare and encode a picture
+    in one process, in batches."""
+
+    each: Mapping[str, float]
+    held: Mapping[tuple[str, str], int]
+    here: Set[str] = frozenset()
+    alone: Mapping[str, float] = field(default_factory=dict)
+
+    def seconds(self, dataset: Dataset, encoder: str) -> float | None:
+        """About how long a build would take that is not there yet; None where nothing is known of
+        the encoder."""
+        each = self.each.get(encoder)
+        missing = len(dataset.items) - self.held.get((dataset.locator, encoder), 0)
+        return None if each is None else each * max(missing, 1)
+
+    def built_of(self, locator: str) -> list[str]:
+        """Every encoder that a source was ever built with here, listed or not; not all of it may
+        still hold."""
+        return [encoder for source, encoder in self.held if source == locator]
+
+
+def build_times() -> BuildTimes:
+    """By the newest large build on this machine, else by the newest reports that name the
+    encoder."""
+    (each, alone), held, here = _measured_by_reports(), {}, set()
+    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
+    for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
+        encoder, encoded, spent = (
+            meta.get("encoder_name"),
+            meta.get("encoded") or 0,
+            meta.get("encode_s"),
+        )
+        if encoder is None:
+            continue
+        held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
+        if spent and encoded >= ENOUGH:
+            each[encoder] = spent / encoded
+            here.add(encoder)
+    return BuildTimes(each, held, here, alone)
+
+
+def _measured_by_reports() -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds a picture in builds, and of one process: by the builds of which reports tell, the
+    median of several; else as when it is read and prepared by all workers at once, and encoded in
+    batches."""
+    built: dict[str, list[float]] = {}
+    found: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    for row in saved_reports.newest_rows():
+        latency, name = row["latency"], row["encoder"]
+        was = latency.get("build") or {}
+        if was.get("encode_s") and (was.get("pictures") or 0) >= ENOUGH:
+            built.setdefault(name, []).append(was["encode_s"] / was["pictures"])
+        decode, prepare, encode = (
+            _p50(latency, *stage)
+            for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
+        )
+        if name in found or decode is None or prepare is None or encode is None:
+            continue
+        workers = min(threads(), MAX_WORKERS)
+        found[name] = ((decode + prepare) / workers + encode) / 1000
+        alone[name] = (prepare + encode) / 1000
+    return {**found, **{name: median(seconds) for name, seconds in built.items()}}, alone
+
+
+def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
+    return latency.get(stage, {}).get(kind, {}).get("p50")
 
 
 class Passes:
@@ -41,7 +125,7 @@ class Passes:
             self._plan(dataset, list(dict.fromkeys(names)))
 
     def _plan(self, dataset: Dataset, names: list[str]) -> None:
-        times = opening.build_times()
+        times = build_times()
         for name in names:
             encoder = encoders.get(name)
             self._fits[name] = []
@@ -61,7 +145,7 @@ class Passes:
             elif encoder.tier != "imported":
                 self._own[name] = _pending(dataset, encoder), each
         if any(encoders.get(name).matches for name in names) and not points.are_built(dataset):
-            seconds = len(dataset.items) * opening.UNKNOWN_S
+            seconds = len(dataset.items) * UNKNOWN_S
             self.steps.add(POINTS, POINTS, seconds, BEGIN_S)
         if seconds := self._encoding():
             one = f"{PICTURES} {next(iter(self._own))}"
@@ -140,19 +224,19 @@ class _Fitting:
         return self._inside[key](done, total)
 
 
-def build_seconds(dataset: Dataset, name: str, times: opening.BuildTimes) -> float:
+def build_seconds(dataset: Dataset, name: str, times: BuildTimes) -> float:
     """Expected seconds of a build of one encoder of which nothing is there."""
     encoder = encoders.get(name)
     base = encoders.get(encoder.base) if encoder.base else encoder
     return _loading(dataset, base) + BEGIN_S + _pending(dataset, base) * seconds_each(base, times)
 
 
-def seconds_each(encoder: Encoder, times: opening.BuildTimes) -> float:
+def seconds_each(encoder: Encoder, times: BuildTimes) -> float:
     """Expected seconds of a picture: as an earlier build here took, else as this network took for
     its first pictures when it was compiled here, else as a report says."""
     name = encoder.name
     known = times.each.get(name) if name in times.here else None
-    return known or _compiled_each(encoder) or times.each.get(name, opening.UNKNOWN_S)
+    return known or _compiled_each(encoder) or times.each.get(name, UNKNOWN_S)
 
 
 def _compiled_each(encoder: Encoder) -> float | None:
