@@ -24,7 +24,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import limits, ownership
 from core.services.hosting.settings import TOKEN, value
-from core.services.steps import rate
+from core.services.steps import rate, still_left
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
@@ -210,11 +210,11 @@ def _status(job: str) -> JobStatus:
 
 def _left(last: dict, done: int, total: int, speed: float) -> float | None:
     """Seconds left: what the job itself expects of its steps to come, less those that passed since
-    it said so (half of them at most: it may take longer than it thinks); else by its rate."""
+    it said so; else by its rate."""
     if "left" not in last:
         return (total - done) / speed if speed > 0 and total > done else None
     since = max(time.time() - last["time"], 0.0)
-    return max(last["left"] - since, last["left"] / 2)
+    return still_left(last["left"], since, last.get("step"), last.get("silent"))
 
 
 def retry(job: str) -> str:
