@@ -18,11 +18,11 @@ from core.errors import UserError
 from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.items import taken
-from core.services.embedding import crops, embed, galleries, opening, points, usual
+from core.services.embedding import crops, embed, galleries, points, usual
 from core.services.embedding.bound import bound, prepared
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.encoding import MAX_WORKERS, prepare_one
-from core.services.embedding.passes import Passes
+from core.services.embedding.passes import ENOUGH, Passes, build_times
 from core.services.embedding.stored import BLOCK, key_of, write_matrix
 from core.services.hosting import limits
 from core.services.specs import index_spec
@@ -71,7 +71,7 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         UserError: unknown name.
     """
     encoder = encoders.get(name)
-    state = encoder.state()
+    state = limits.within_reach(encoder.state())
     pictures, dim = len(dataset.items), max(encoder.dim, 1)
     source = encoders.get(encoder.base) if encoder.base else encoder
     to_encode = _pending(dataset, source)
@@ -159,7 +159,7 @@ def _seconds(
     for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
-            and meta.get("encoded", 0) >= 200
+            and meta.get("encoded", 0) >= ENOUGH
             and meta.get("encode_s")
         ):
             return (
@@ -169,7 +169,7 @@ def _seconds(
     if not encoder.fitted:
         return None, "not known before it is fitted"
     if not probe:
-        each = opening.build_times().each.get(encoder.name)
+        each = build_times().each.get(encoder.name)
         return (None, "") if each is None else (each * to_encode, "the latencies of a report")
     each, count = _probe(dataset, encoder)
     if each is None:
@@ -261,6 +261,7 @@ def build(
     if not names:
         raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
     if dataset.state().kind == "download":
+        limits.require_download(dataset.title or dataset.name)
         dataset.download(progress)
     check_disk(dataset, names)
     if elsewhere is not None:
@@ -273,7 +274,8 @@ def build(
     made = list(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
-    crops.remember(encoder.name for encoder in made)
+    if cropped := [encoder.name for encoder in made if crops.MARK in encoder.name]:
+        crops.remember(cropped)
     if any(encoder.matches for encoder in made):
         points.build(dataset, passes.pointing())
     own = [encoder for encoder in made if _own(encoder)]
