@@ -84,3 +84,4 @@ def _menu(page: str) -> None:
         for name, path, icon in MENU:
             place = st.container(key="menu_here" if name == page else f"menu_{path}")
             place.page_link(path, label=name, icon=icon, width="stretch")
+        components.folding_menu()
