@@ -86,3 +86,4 @@ def _menu(page: str) -> None:
         st.html('<div class="ll-brand">Lookalike</div>')
         for name, path, icon in MENU:
             st.page_link(path, label=name, icon=icon, width="stretch")
+        components.folding_menu()
