@@ -82,7 +82,8 @@ def start(title: str, arguments: Sequence[str]) -> str:
         UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
     """
     if ownership.is_visitor():
-        limits.check_job(arguments[0], len(listing(active_only=True)), _waiting())
+        waiting = sum(job.state == QUEUED for job in of_visitors())
+        limits.check_job(arguments[0], len(listing(active_only=True)), waiting)
         limits.check_room(0)
         limits.evict()
     _forget_old()
@@ -132,13 +133,13 @@ def _environment() -> dict[str, str]:
     return made
 
 
-def _waiting() -> int:
-    """How many jobs of all visitors wait for their turn."""
-    waiting = 0
+def of_visitors() -> list[JobStatus]:
+    """Jobs of all visitors that have not ended."""
+    found = []
     for one in ownership.visitors():
         with store.in_layer(one.folder):
-            waiting += sum(job.state == QUEUED for job in listing(active_only=True))
-    return waiting
+            found += listing(active_only=True)
+    return found
 
 
 def _forget_old() -> None:
