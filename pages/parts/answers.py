@@ -108,8 +108,8 @@ def step(view: View, found: Gathered) -> bool:
     return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
 
-def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
-    """The board; returns the picture to search with and the action pressed. ``more``: as
+def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, list[str]]:
+    """The board; returns the picture to search with and the actions pressed. ``more``: as
     :func:`components.board` takes it."""
     version = cached.version(view.dataset)
     told = [*found.answers.values(), *([found.together] if found.together else [])]

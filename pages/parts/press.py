@@ -1,0 +1,106 @@
+"""A press that is not lost over a slow connection.
+
+Whatever is used while the page still runs for the control before ends that run, and Streamlit
+forgets what the run had not come to: a button that was pressed, a picture that was clicked. What is
+noted before a run begins is known to the next one, too. It is forgotten when the page has been
+drawn to its end, or another one is shown: nothing happens long after somebody pressed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+NOTED, PLACE = "press_noted", "press_place"
+"""Session: what was pressed and not come to yet, ``key`` or ``key.event`` -> values, and on which
+page."""
+HEARD, DONE = "press_heard", "press_done"
+"""Session: component -> number of the last thing that was heard of it, and that the page has come
+to."""
+
+
+def button(label: str, *, key: str, **more: object) -> bool:
+    """``st.button``; whether it was pressed since the page came here last."""
+    st.button(label, key=key, on_click=_note, args=(key,), **more)
+    return bool(_taken(key))
+
+
+def submit(label: str, *, key: str, **more: object) -> bool:
+    """The same of ``st.form_submit_button``."""
+    st.form_submit_button(label, key=key, on_click=_note, args=(key,), **more)
+    return bool(_taken(key))
+
+
+def noting(key: str, event: str) -> Callable[[], None]:
+    """What a component calls when it says ``event``; :func:`said` gives it."""
+    return partial(_hear, key, event)
+
+
+def said(key: str, event: str) -> object:
+    """What a component said last since the page came here; None where it said nothing."""
+    return (_taken(f"{key}.{event}") or [None])[-1]
+
+
+def noting_each(key: str, event: str) -> Callable[[], None]:
+    """The same for what may be said several times before the page comes to it; :func:`each` gives
+    all of it.
+
+    Of two messages that wait Streamlit keeps the later one. So the component says all again that
+    was not heard (:func:`heard`), each as [number, value].
+    """
+    return partial(_hear_each, key, event)
+
+
+def each(key: str, event: str) -> list:
+    """All that a component said since the page came here, each once, the first first."""
+    state = st.session_state
+    state.setdefault(DONE, {})[key] = state.get(HEARD, {}).get(key, 0)
+    return _taken(f"{key}.{event}")
+
+
+def heard(key: str) -> float:
+    """The number of the last thing of a component that the page has come to before this drawing of
+    it; 0 before the first."""
+    return st.session_state.get(DONE, {}).get(key, 0)
+
+
+def settle(page: str) -> None:
+    """Before a page is drawn: what was pressed on another one is forgotten."""
+    if st.session_state.get(PLACE) != page:
+        forget()
+        st.session_state[PLACE] = page
+
+
+def forget() -> None:
+    """A page was drawn to its end: what it has no place for now is no wish any more."""
+    st.session_state.pop(NOTED, None)
+
+
+def _taken(name: str) -> list:
+    return st.session_state.get(NOTED, {}).pop(name, [])
+
+
+def _note(name: str, value: object = True) -> None:
+    st.session_state.setdefault(NOTED, {}).setdefault(name, []).append(value)
+
+
+def _hear(key: str, event: str) -> None:
+    _note(f"{key}.{event}", st.session_state[key][event])
+
+
+def _hear_each(key: str, event: str) -> None:
+    last = st.session_state.get(HEARD, {}).get(key, 0)
+    for number, value in _numbered(st.session_state[key][event]):
+        if number > last:
+            last = number
+            _note(f"{key}.{event}", value)
+    st.session_state.setdefault(HEARD, {})[key] = last
+
+
+def _numbered(sent: object) -> list[tuple[float, object]]:
+    """What a browser sent, without what is none of ours."""
+    pairs = sent if isinstance(sent, list) else []
+    pairs = [one for one in pairs if isinstance(one, list) and len(one) == 2]
+    return [(number, value) for number, value in pairs if isinstance(number, int | float)]
