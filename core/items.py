@@ -7,7 +7,6 @@ functions here, which take any sequence of items and are quick where it is a col
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +41,10 @@ class Coded:
         """bool (n,): whose value is ``wanted``; it is asked of each value once, and of None."""
         told = np.array([*map(wanted, self.values), wanted(None)], bool)
         return told[self.codes]
+
+    def apart(self) -> np.ndarray:
+        """``codes``, with a negative one of its own for each item where it is unknown."""
+        return np.where(self.codes < 0, -1 - np.arange(len(self.codes)), self.codes)
 
     def counts(self) -> dict[Any, int]:
         """Value -> how many items have it, without those where it is unknown."""
@@ -488,9 +491,3 @@ def _columnar_lines(items: Columnar, names: Sequence[str]) -> Iterator[bytes]:
         _, offsets, data = ended.buffers()
         ends = np.frombuffer(offsets, np.int64, len(ended) + 1)
         yield memoryview(data)[ends[0] : ends[-1]].tobytes()
-
-
-def json_list(found: Coded) -> str:
-    """The values of all items as a JSON list without spaces: null where one is unknown."""
-    told = [*(json.dumps(value) for value in found.values), "null"]
-    return "[" + ",".join(map(told.__getitem__, found.codes.tolist())) + "]"

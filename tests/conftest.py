@@ -8,6 +8,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Each library would start a thread for each core in each of several processes; those that wait
+    # spin, and take the cores from those that work. Read when numpy, torch and faiss are loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
+# isort: split
 import numpy as np
 import pytest
 from PIL import Image

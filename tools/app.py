@@ -32,6 +32,7 @@ from streamlit.web import cli
 from core.services import visitors, warm
 from core.services.embedding import opening
 from core.services.hosting import logs, settings
+from core.services.hosting.loop import Loop
 from core.services.hosting.web import Front
 
 
@@ -51,10 +52,12 @@ async def begun(_: App) -> AsyncIterator[dict]:
 
 
 class Config(uvicorn.Config):
-    """Streamlit hands no setting on that keeps the server's name out of its answers."""
+    """Streamlit hands no settings on that keep the server's name out of its answers, and give it a
+    loop that pages do not wake with each of their messages."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, server_header=False, **named)
+        loop = f"{Loop.__module__}:{Loop.__qualname__}"
+        super().__init__(*given, server_header=False, loop=loop, **named)
 
 
 uvicorn.Config = Config  # type: ignore[misc]

@@ -75,17 +75,27 @@ def end(process: subprocess.Popen) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator:
-    """A headless Chromium of the system, else Playwright's own."""
+def chromium(profile: Path | None = None) -> Iterator:
+    """A headless Chromium of the system, else Playwright's own.
+
+    With a folder for a profile the browser's first context keeps what it loaded and compiled there,
+    as a person's does; contexts that are made later begin with nothing, and so does the only kind
+    without one.
+    """
     from playwright.sync_api import sync_playwright
 
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=FLAGS)
+        launch = play.chromium
+        if profile is None:
+            browser = opened = launch.launch(executable_path=found, args=FLAGS)
+        else:
+            opened = launch.launch_persistent_context(profile, executable_path=found, args=FLAGS)
+            browser = opened.browser
         try:
             yield browser
         finally:
-            browser.close()
+            opened.close()
 
 
 def settle(page, quiet_ms: int = 400) -> None:

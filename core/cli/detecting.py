@@ -71,8 +71,7 @@ def edges(text: str) -> tuple[float, float, float, float]:
 def fetched(name: str) -> None:
     """Download the weights of a detector that has none yet; one that can't be used is told when it
     is asked."""
-    if name:
-        downloads.fetch_detector(name, Progress(f"downloading {name}"))
+    downloads.fetch_detector(name, Progress(f"downloading {name}"))
 
 
 def _detect(options: argparse.Namespace) -> None:

@@ -60,13 +60,13 @@ def _add_compile(commands: argparse._SubParsersAction) -> None:
         commands,
         "compile",
         _compile,
-        "Compile networks for this processor, once a machine: their vectors stay the same but for"
+        "Compile networks for this processor, once a machine: their results stay the same but for"
         " rounding, and take up to half of the time less. Builds of 256 pictures or more do it by"
         " themselves.",
         "",
         "--encoders resnet.lookalike,vgg.lookalike",
     )
-    option(made, "--encoders A,B", "default: every network that is on this machine")
+    option(made, "--encoders A,B", "or detectors; default: every network that is on this machine")
 
 
 def _compile(options: argparse.Namespace) -> None:
@@ -82,4 +82,4 @@ def _compile(options: argparse.Namespace) -> None:
         return emit(downloads.told(rows))
     for row in rows:
         gain = f", {row.gain:.1f} times as fast as torch" if row.gain else ""
-        print(f"{row.encoder}: " + (f"compiled{gain}" if row.compiled else f"torch ({row.reason})"))
+        print(f"{row.network}: " + (f"compiled{gain}" if row.compiled else f"torch ({row.reason})"))

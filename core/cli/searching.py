@@ -107,7 +107,8 @@ def _opened(options: argparse.Namespace) -> Dataset:
 
 def _complete(options: argparse.Namespace, dataset: Dataset, wanted: list[str]) -> None:
     """Fetch and build what a search needs."""
-    fetched(options.crop)
+    if options.crop:
+        fetched(options.crop)
     missing = [name for name in wanted if not is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))

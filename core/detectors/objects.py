@@ -21,10 +21,14 @@ from core.detectors.base import MAX_BOXES, Box, Detector, detectors, iou
 from core.errors import UserError
 from core.images import resize
 from core.types import Progress, State
-from core.weights import files, packages
+from core.weights import compiled, files, packages
+from core.weights.compiled import Graph
+from core.weights.device import FP32
 
 if TYPE_CHECKING:
-    from core.detectors.nets.objects import Head
+    import torch
+
+    from core.detectors.nets.objects import Network
 
 FOLDER, CARD, WEIGHTS = "objects.detector", "card.json", "weights.safetensors"
 SIDE = 256
@@ -46,16 +50,18 @@ class Objects(Detector):
     tier = "packaged"
     side = SIDE
     forks = False
+    form = FP32
 
     def __init__(self) -> None:
-        self._head: Head | None = None
+        self._graph: Graph | None = None
+        self._network: Network | None = None
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict:
         return {}
 
     def __setstate__(self, state: dict) -> None:
-        self._head, self._lock = None, threading.RLock()
+        self._graph, self._network, self._lock = None, None, threading.RLock()
 
     @cached_property
     def folder(self) -> Path | None:
@@ -96,9 +102,10 @@ class Objects(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the head and the backbone. Raises UserError where either is missing or damaged."""
+        """Read the compiled network, or where there is none the head and the backbone. Raises
+        UserError where either is missing or damaged."""
         with self._lock:
-            if self._head is not None:
+            if self._graph is not None or self._network is not None:
                 return
             if (state := self.state()).kind != "ready":
                 why, _, install = state.detail.partition(": pip ")
@@ -107,33 +114,71 @@ class Objects(Detector):
                     fix=f"Install what is missing, or {OTHERWISE}.",
                     command=f"Install it (pip {install}), or {OTHERWISE}." if install else "",
                 )
-            from core.detectors.nets import objects
-
             path = self._home() / WEIGHTS
             if not path.is_file() or store.digest(path) != self.card["sha256"]:
                 raise self._unread("they are not the ones that its card describes")
-            made = objects.Head()
-            try:
-                made.load_state_dict(files.read(path))
-            except RuntimeError as error:
-                raise files.misfit(path, self.name, error) from error
-            objects.backbone()
-            self._head = made.eval().requires_grad_(False)
+            self._graph = compiled.found(self)
+            if self._graph is None:
+                self._network = self._read(path)
+
+    def _read(self, path: Path) -> Network:
+        from core.detectors.nets import objects
+
+        head = objects.Head()
+        try:
+            head.load_state_dict(files.read(path))
+        except RuntimeError as error:
+            raise files.misfit(path, self.name, error) from error
+        return objects.Network(head).eval().requires_grad_(False)
+
+    def compile(self, progress: Progress | None = None) -> None:
+        """The graph of its network, made once a machine (some seconds). Raises UserError as
+        :meth:`load`."""
+        self.load()
+        with self._lock:
+            self._graph = self._graph or compiled.make(self, progress)
+
+    @property
+    def graph(self) -> Graph | None:
+        """What detects in place of torch, where there is something."""
+        return self._graph
+
+    @property
+    def model(self) -> Network:
+        """The network in torch. Raises UserError as :meth:`load`."""
+        with self._lock:
+            self.load()
+            if self._network is None:
+                self._network = self._read(self._home() / WEIGHTS)
+            return self._network
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """RGB uint8 (h, w, 3) -> uint8 (SIDE, SIDE, 3), squeezed."""
+        return resize(image, SIDE, SIDE)
+
+    def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, SIDE, SIDE, 3) -> (n, places, places, 5), see :class:`.nets.objects.Network`:
+        all of it, as one graph."""
+        return model(pictures)
+
+    def comparable(self, made: np.ndarray) -> np.ndarray:
+        """As they are: scores and fractions of the picture."""
+        return made
 
     def _detect(self, image: np.ndarray) -> Iterable[Box]:
-        import torch
-
         self.load()
-        from core.detectors.nets.objects import backbone, batch, peaks
-
-        with torch.inference_mode():
-            maps = backbone()(batch([resize(image, SIDE, SIDE)]))
-            assert self._head is not None  # load() made it
-            logits, boxes = self._head(*maps)
-            rows = peaks(logits[0], boxes[0], MIN_SCORE, 4 * MAX_BOXES)
+        pictures = np.stack([self.prepare(image)])  # torch warns of what it may not write to
+        (found,) = self._graph(pictures) if self._graph is not None else self._by_torch(pictures)
+        rows = peaks(found[..., 4], found[..., :4], MIN_SCORE, 4 * MAX_BOXES)
         return without_doubles(
             Box(x0, y0, x1, y1, score=score) for x0, y0, x1, y1, score in rows.tolist()
         )
+
+    def _by_torch(self, pictures: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            return self.whole(self.model, torch.from_numpy(pictures)).numpy()
 
     def _home(self) -> Path:
         """The folder; raises TypeError, as for a damaged card, where it is missing."""
@@ -146,6 +191,22 @@ class Objects(Detector):
             f"The weights of {self.title} can't be read ({str(reason)[:200]}).",
             fix=f"Get models/{FOLDER} again, or {OTHERWISE}.",
         )
+
+
+def peaks(scores: np.ndarray, boxes: np.ndarray, least: float, most: int) -> np.ndarray:
+    """Of one picture, places that are surer than their neighbours: float32 (n, 5) of edges and
+    score, surest first, none below ``least``.
+
+    Args:
+        scores: (h, w), 0 to 1. boxes: (h, w, 4).
+    """
+    around = np.pad(scores, 1, constant_values=-np.inf)
+    rows = np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:])
+    highest = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    flat = np.where(scores >= highest, scores, 0.0).ravel()
+    order = np.argsort(-flat, kind="stable")[:most]
+    found = np.column_stack([boxes.reshape(-1, 4)[order], flat[order]]).astype(np.float32)
+    return found[found[:, 4] >= least]
 
 
 def without_doubles(boxes: Iterable[Box]) -> list[Box]:

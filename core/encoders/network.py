@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import options as opt
-from core.encoders import compiled, positions, precision
+from core.encoders import positions, precision
+from core.encoders.compilable import Compilable
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
+from core.weights import compiled, folding
 from core.weights import files as weights
-from core.weights import folding
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,7 @@ class Listed:
     preprocess: Preprocess
 
 
-class Network(compiled.Compilable):
+class Network(Compilable):
     """A pretrained network without its classifier.
 
     A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off

@@ -11,23 +11,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core import store
 from core.errors import UserError
+from core.weights.device import FP32, device_kind, device_name
 
 log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"
-FP32 = "fp32"
-DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-"""What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
-calls that cuda too)."""
 KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast", "bf16-graph")
 
 
@@ -102,32 +97,6 @@ def _path(encoder: Measured) -> Path:
     return store.root() / "cache" / "precision" / f"{key}.json"
 
 
-@cache
-def device_kind() -> str:
-    """``cuda`` where a GPU can be used, else ``cpu``. Looks for a driver first, so that without one
-    torch stays out."""
-    if platform.system() == "Linux" and not any(map(os.path.exists, DRIVERS)):
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-@cache
-def device_name() -> str:
-    """The processor's own name: records of one machine say nothing about another."""
-    if device_kind() == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name()
-    try:
-        with open("/proc/cpuinfo") as file:
-            lines = [line.strip() for line in file if line.startswith(("model name", "flags"))][:2]
-    except OSError:
-        lines = []
-    return f"{platform.machine()} {platform.processor()} {store.fingerprint(lines)}"
-
-
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -175,19 +144,6 @@ def sent(prepared: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
     if device.type != "cuda":
         return stacked.to(device)
     return stacked.pin_memory().to(device, non_blocking=True)
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """torch works on one core inside the block, in every thread that begins there."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:

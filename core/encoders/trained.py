@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import compiled, positions, precision
+from core.encoders import positions, precision
 from core.encoders.base import encoders
+from core.encoders.compilable import Compilable
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
 from core.types import Positions, Progress
-from core.weights import folding
+from core.weights import compiled, folding
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +95,7 @@ UNTRAINED = "-untrained"
 VERSION = 1
 
 
-class Trained(compiled.Compilable):
+class Trained(Compilable):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
     batch = property(lambda self: precision.batch(64))  # type: ignore[assignment]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.encoders import compiled, precision
+from core.encoders import precision
 from core.encoders.base import Encoder, unit_rows
-from core.encoders.precision import FP32, Record
+from core.encoders.precision import Record
 from core.neighbours import cosine_matrix, nearest, rows_without_own
+from core.weights import compiled
+from core.weights.device import FP32, one_core
 
 if TYPE_CHECKING:
     from core.encoders.network import Network
@@ -91,7 +93,7 @@ def _timed(
     if not finite. On one core of a processor, as builds run networks."""
     run = _runner(encoder, form)
     starts = range(0, len(sample), encoder.batch)
-    with precision.one_core():
+    with one_core():
         run(sample[: encoder.batch])
         started = time.perf_counter()
         found = np.concatenate([run(sample[at : at + encoder.batch]) for at in starts])

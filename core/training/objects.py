@@ -18,7 +18,8 @@ from torchvision.ops import generalized_box_iou_loss
 
 from core import store
 from core.datasets.base import Dataset
-from core.detectors.nets.objects import PLACES, SIDE, STAGES, Head, backbone, batch, peaks
+from core.detectors.nets.objects import PLACES, SIDE, STAGES, Head, backbone, batch
+from core.detectors.objects import peaks
 from core.images import decode
 from core.training import runs
 from core.training.composites import Edges, Mixture, cut_out, drawn, overlap
@@ -226,7 +227,7 @@ def validated(head: Head, stages: list[torch.Tensor], boxes: list[list[Edges]]) 
     with torch.inference_mode():
         for row, own in enumerate(boxes):
             logits, found = head(*(stage[row : row + 1].float() for stage in stages))
-            first = peaks(logits[0], found[0], 0.0, 1)[0]
+            first = peaks(logits[0].sigmoid().numpy(), found[0].numpy(), 0.0, 1)[0]
             shares.append(max(overlap(tuple(first[:4]), box) for box in own))
     got = np.array(shares)
     return {"IoU": round(float(got.mean()), 4), "above .5": round(float((got > 0.5).mean()), 4)}

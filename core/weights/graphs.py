@@ -1,4 +1,4 @@
-"""Where the graphs of compiled networks lie (:mod:`core.encoders.compiled` makes them)."""
+"""Where the graphs of compiled networks lie (:mod:`core.weights.compiled` makes them)."""
 
 import os
 from collections.abc import Iterator

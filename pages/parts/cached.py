@@ -11,7 +11,7 @@ from core import items
 from core.errors import UserError
 from core.items import among, taken
 from core.services import jobs
-from core.services.embedding import detecting, opening
+from core.services.embedding import detecting, opening, passes
 from core.services.embedding.bound import is_built
 from core.services.embedding.build import estimate as estimate_build
 from core.services.embedding.galleries import lacks_index
@@ -104,9 +104,9 @@ def index_lacking(locator: str, version: str, encoder: str, index: str) -> bool:
 
 
 @caches.quick(max_entries=2, ttl=LONG, gallery=True)
-def build_times() -> opening.BuildTimes:
+def build_times() -> passes.BuildTimes:
     """How fast encoders were here, or where the code comes from."""
-    return opening.build_times()
+    return passes.build_times()
 
 
 @caches.quick(max_entries=100, ttl=SHORT, gallery=True)

@@ -26,6 +26,11 @@ from tests.plugged import numbered, paint
 
 READY = ["hsv.12x4x4", "tiny.16x16"]
 SMALL = (
+    "effect --run",
+    "health --dataset",
+    "map --dataset catalogue",
+    "probe --dataset",
+    "report --map",
     "tune --dataset catalogue --encoder hog.8x8",
     "--encoders ready",
     "saliency",

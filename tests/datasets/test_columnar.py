@@ -17,7 +17,7 @@ from core.datasets.base import usual_protocols
 from core.datasets.parquet import Parquet
 from core.datasets.parquet_columns import Columns
 from core.items import Items
-from core.services.embedding import roles, usual
+from core.services.embedding import galleries, roles, usual
 from core.services.search.request import allowed
 from core.services.search.request import fields as fields_of
 from core.types import Protocol
@@ -97,7 +97,7 @@ def test_what_is_asked_of_all_at_once(both):
             one, two = columnar.coded(some, name), columnar.coded(plain, name)
             np.testing.assert_array_equal(one.codes, two.codes)
             assert one.values == two.values
-            np.testing.assert_array_equal(roles.codes_of(some, name), roles.codes_of(plain, name))
+            np.testing.assert_array_equal(one.apart(), two.apart())
         np.testing.assert_array_equal(columnar.by_id(some), columnar.by_id(plain))
         assert sorted(columnar.attributes(some)) == sorted(columnar.attributes(plain))
         assert columnar.classes(some).counts() == columnar.classes(plain).counts()
@@ -116,6 +116,5 @@ def test_roles_and_splits(both):
     one, two = (roles.roles_of(found.items, protocol) for found in (both.fast, both.slow))
     for name in ("gallery", "queries", "relevant", "ignore"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-    listed = columnar.json_list(columnar.coded(both.fast.items, "split"))
     splits = [item.split for item in both.slow.items]
-    assert store.digest_of(listed) == store.fingerprint(splits)
+    assert galleries.split_digest(both.fast) == store.fingerprint(splits)

@@ -17,9 +17,9 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.images import decode
 from core.services.damage import examine
-from core.services.library import library
+from core.services.library import downloads, library
 from core.training.composites import cut_out, pasted
-from core.weights import packages
+from core.weights import compiled, packages
 
 READY = Objects().state().kind == "ready"
 needs_weights = pytest.mark.skipif(not READY, reason="the package of EfficientNet-Lite0 is missing")
@@ -45,6 +45,33 @@ def test_it_finds_products_that_were_pasted(composites):
     made = detectors.get("objects")
     for image, box in composites:
         assert iou(main_box(made.detect(image)), Box(*box)) > 0.5
+
+
+@needs_weights
+def test_compiled_it_finds_the_same_without_torch_s_network(
+    composites, artifacts, monkeypatch, here
+):
+    """However quick the graph is: that depends on who else is at work."""
+    pytest.importorskip("openvino", reason="an optional package")
+    monkeypatch.setattr(compiled, "_set_up", lambda name: None)
+    for name, value in (("SLOWER", float("inf")), ("TRIED", 2), ("ROUNDS", 1)):
+        monkeypatch.setattr(compiled, name, value)
+    by_torch = Objects()
+    by_torch.load()
+    assert Objects.name in downloads.at_hand()
+    code, out, _ = here("compile", "--encoders", Objects.name)
+    assert code == 0
+    assert out.startswith("objects: compiled")
+    by_graph = Objects()
+    for image, _ in composites:
+        one, other = by_torch.detect(image), by_graph.detect(image)
+        assert by_torch.graph is None
+        assert len(one) == len(other) > 0
+        for box, same in zip(one, other, strict=True):
+            assert (*box.edges, box.score) == pytest.approx((*same.edges, same.score), abs=1e-4)
+    assert by_graph.graph is not None
+    assert by_graph._network is None
+    assert by_graph.fingerprint() == by_torch.fingerprint()
 
 
 @needs_weights

@@ -13,12 +13,12 @@ import pytest
 
 from core import store
 from core.disk import in_layer
-from core.encoders import compiled, precision, trial
+from core.encoders import precision, trial
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.library import downloads
 from core.services.search.engines import _bytes_of, _networks
-from core.weights import graphs
+from core.weights import compiled, graphs
 
 pytest.importorskip("openvino", reason="an optional package")
 NAME = "vgg.lookalike"
@@ -139,9 +139,9 @@ def test_a_damaged_graph_is_passed_over(
     ("part", "replaced", "why"),
     [
         ("_convert", lambda *a: (_ for _ in ()).throw(RuntimeError("an operation")), "operation"),
-        ("_compared", lambda *a: (1.0, 0.5, 0.2), "vectors differ"),
+        ("_compared", lambda *a: (1.0, 0.5, 0.2), "results differ"),
         ("_compared", lambda *a: (1.0, 1.5, 0.0), "is faster"),
-        ("_compared", lambda *a: (1.0, 0.5, float("inf")), "vectors differ"),
+        ("_compared", lambda *a: (1.0, 0.5, float("inf")), "results differ"),
     ],
 )
 def test_torch_stays_where_a_graph_is_no_gain(

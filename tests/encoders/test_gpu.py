@@ -10,6 +10,7 @@ import torch
 from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.trained import encoding_network
+from core.weights import device
 
 NAME, OWN = "test_resnet.r160_in1k", "resnet.lookalike"
 PICTURES = [np.full((50, 60, 3), shade, np.uint8) for shade in (10, 200)]
@@ -42,12 +43,12 @@ def test_a_network_trained_here_and_its_pictures_go_to_the_device(elsewhere):
 
 
 def test_a_gpu_is_used_where_a_driver_and_torch_both_know_one(monkeypatch, tmp_path):
-    ask = precision.device_kind.__wrapped__
+    ask = device.device_kind.__wrapped__
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(precision.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(precision, "DRIVERS", (str(tmp_path / "none"),))
+    monkeypatch.setattr(device.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(device, "DRIVERS", (str(tmp_path / "none"),))
     assert ask() == "cpu", "without a driver torch is not even asked"
-    monkeypatch.setattr(precision, "DRIVERS", (str(tmp_path / "none"), str(tmp_path)))
+    monkeypatch.setattr(device, "DRIVERS", (str(tmp_path / "none"), str(tmp_path)))
     assert ask() == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert ask() == "cpu"
@@ -77,8 +78,8 @@ def test_a_decision_for_one_device_says_nothing_about_another(publish, monkeypat
     publish(NAME)
     encoder, paths = encoders.get(NAME), set()
     encoder.load()
-    for device in ("NVIDIA H200", "NVIDIA A100", "x86_64"):
-        monkeypatch.setattr(precision, "device_name", lambda device=device: device)
+    for name in ("NVIDIA H200", "NVIDIA A100", "x86_64"):
+        monkeypatch.setattr(precision, "device_name", lambda name=name: name)
         paths.add(precision._path(encoder))
     assert len(paths) == 3
 

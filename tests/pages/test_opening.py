@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.services import jobs
-from core.services.embedding import opening
+from core.services.embedding import opening, passes
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
@@ -183,7 +183,7 @@ def test_several_data_sets_are_ready_together_or_not_at_all(own):
 
 
 def test_an_encoder_that_nobody_measured_is_not_built(own, monkeypatch):
-    monkeypatch.setattr(cached, "build_times", lambda: opening.BuildTimes({}, {}))
+    monkeypatch.setattr(cached, "build_times", lambda: passes.BuildTimes({}, {}))
     assert encoder_names.state_words("hog.8x8", [own]) == "not built"
 
 

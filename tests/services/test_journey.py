@@ -7,7 +7,7 @@ import pytest
 from core.errors import UserError
 from core.services import journey, saved_reports
 from core.services.embedding.build import build
-from core.services.embedding.opening import BuildTimes
+from core.services.embedding.passes import BuildTimes
 from core.services.evaluation import latency
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import compared, library

@@ -8,7 +8,7 @@ import pytest
 
 from core import store
 from core.encoders.base import encoders
-from core.services.embedding import opening
+from core.services.embedding import opening, passes
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.contents import content_hash, known_hash
@@ -104,10 +104,10 @@ def test_an_evaluation_of_other_pictures_of_the_same_name_does_not_count(
 
 
 def test_a_build_on_this_machine_says_how_long_the_next_takes(dataset, monkeypatch):
-    monkeypatch.setattr(opening, "ENOUGH", 12)
+    monkeypatch.setattr(passes, "ENOUGH", 12)
     build(dataset, ["tiny.16x16"])
     meta = store.read_meta(prepared(dataset, "tiny.16x16").path)
-    times = opening.build_times()
+    times = passes.build_times()
     assert times.each["tiny.16x16"] == pytest.approx(meta["encode_s"] / 12)
     assert times.held[dataset.locator, "tiny.16x16"] == 12
     assert times.built_of(dataset.locator) == ["tiny.16x16"]
@@ -117,12 +117,12 @@ def test_a_build_on_this_machine_says_how_long_the_next_takes(dataset, monkeypat
 
 
 def test_what_a_gallery_has_grown_by_is_all_that_takes_time(dataset):
-    times = opening.BuildTimes({"a": 2.0}, {(dataset.locator, "a"): 9})
+    times = passes.BuildTimes({"a": 2.0}, {(dataset.locator, "a"): 9})
     assert times.seconds(dataset, "a") == 2.0 * 3
 
 
 def test_elsewhere_the_shipped_latencies_say_it(dataset):
-    known = opening.build_times().each
+    known = passes.build_times().each
     classical = [
         name for name in encoders.names() if library.get_encoder_row(name)["tier"] == "bundled"
     ]
@@ -137,7 +137,7 @@ def test_a_damaged_report_says_nothing(artifacts):
     folder.mkdir(parents=True)
     (folder / "report.json").write_text("{")
     assert reports.rows("broken") == []
-    assert "hog.8x8" in opening.build_times().each
+    assert "hog.8x8" in passes.build_times().each
 
 
 def test_encoders_of_one_pass_have_seconds_of_their_own(dataset, monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.detectors.nets.objects import PLACES, STAGES, Head, peaks
+from core.detectors.nets.objects import PLACES, STAGES, Head
+from core.detectors.objects import peaks
 from core.training import objects
 from core.training.composites import Mixture, cut_out, drawn, overlap
 from core.training.objects import Settings
@@ -121,14 +122,14 @@ def test_it_learns_and_a_stopped_run_ends_as_one_that_was_not(run):
 
 
 def test_peaks_are_places_surer_than_their_neighbours():
-    logits = torch.full((4, 4), -9.0)
-    logits[1, 1], logits[1, 2], logits[3, 3] = 2.0, 1.0, 0.5
-    boxes = torch.rand(4, 4, 4)
-    found = peaks(logits, boxes, 0.3, 10)
-    assert found[:, 4].tolist() == pytest.approx(
-        [float(torch.sigmoid(torch.tensor(one))) for one in (2.0, 0.5)]
-    )
-    np.testing.assert_allclose(found[0, :4], boxes[1, 1])
+    scores = np.full((4, 4), 0.01, np.float32)
+    scores[1, 1], scores[1, 2], scores[3, 3], scores[0, 3] = 0.9, 0.7, 0.6, 0.2
+    boxes = np.random.default_rng(0).random((4, 4, 4), np.float32)
+    found = peaks(scores, boxes, 0.3, 10)
+    np.testing.assert_array_equal(found[:, 4], np.float32([0.9, 0.6]))
+    np.testing.assert_array_equal(found[:, :4], [boxes[1, 1], boxes[3, 3]])
+    assert found.dtype == np.float32
+    assert len(peaks(scores, boxes, 0.0, 1)) == 1
 
 
 def test_it_is_written_whole_with_a_card_that_says_its_digest(tmp_path):

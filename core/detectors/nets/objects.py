@@ -123,19 +123,18 @@ def _twice(maps: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(maps, scale_factor=2, mode="nearest")
 
 
-def peaks(logits: torch.Tensor, boxes: torch.Tensor, least: float, most: int) -> np.ndarray:
-    """Of one picture, places that are surer than their neighbours: float32 (n, 5) of edges and
-    score, surest first, none below ``least``.
+class Network(nn.Module):
+    """The backbone with a head: what the detector asks of a picture."""
 
-    Args:
-        logits: (h, w). boxes: (h, w, 4).
-    """
-    scores = logits.sigmoid()
-    highest = functional.max_pool2d(scores[None, None], 3, 1, 1)[0, 0]
-    flat = torch.where(scores >= highest, scores, 0.0).flatten()
-    order = flat.argsort(descending=True, stable=True)[:most]
-    found = torch.cat([boxes.reshape(-1, 4)[order], flat[order, None]], dim=1)
-    return found[found[:, 4] >= least].numpy()
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone(), head
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, SIDE, SIDE, 3) -> float32 (n, PLACES, PLACES, 5): of each place the edges of a
+        box in fractions of the picture, and how sure it is that the middle of one is there."""
+        logits, boxes = self.head(*self.backbone(pixels))
+        return torch.cat([boxes, logits.sigmoid()[..., None]], dim=-1)
 
 
 def batch(images: Sequence[np.ndarray]) -> torch.Tensor:

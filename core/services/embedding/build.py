@@ -18,11 +18,11 @@ from core.errors import UserError
 from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.items import taken
-from core.services.embedding import crops, embed, galleries, opening, points, usual
+from core.services.embedding import crops, embed, galleries, points, usual
 from core.services.embedding.bound import bound, prepared
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.encoding import MAX_WORKERS, prepare_one
-from core.services.embedding.passes import Passes
+from core.services.embedding.passes import ENOUGH, Passes, build_times
 from core.services.embedding.stored import BLOCK, key_of, write_matrix
 from core.services.hosting import limits
 from core.services.specs import index_spec
@@ -159,7 +159,7 @@ def _seconds(
     for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
-            and meta.get("encoded", 0) >= 200
+            and meta.get("encoded", 0) >= ENOUGH
             and meta.get("encode_s")
         ):
             return (
@@ -169,7 +169,7 @@ def _seconds(
     if not encoder.fitted:
         return None, "not known before it is fitted"
     if not probe:
-        each = opening.build_times().each.get(encoder.name)
+        each = build_times().each.get(encoder.name)
         return (None, "") if each is None else (each * to_encode, "the latencies of a report")
     each, count = _probe(dataset, encoder)
     if each is None:
@@ -273,7 +273,8 @@ def build(
     made = list(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
-    crops.remember(encoder.name for encoder in made)
+    if cropped := [encoder.name for encoder in made if crops.MARK in encoder.name]:
+        crops.remember(cropped)
     if any(encoder.matches for encoder in made):
         points.build(dataset, passes.pointing())
     own = [encoder for encoder in made if _own(encoder)]

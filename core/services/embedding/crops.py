@@ -232,9 +232,8 @@ def _made(inner: Encoder, detector: Detector, objects: int) -> Cropped:
 
 
 def remember(names: Iterable[str]) -> None:
-    """List these among the encoders from now on: somebody built them."""
-    known = _listed()
-    if new := [name for name in names if MARK in name and name not in known]:
+    """List these encoders of crops from now on: somebody built them."""
+    if new := set(names) - set(_listed()):
         with store.lock("crops"):
             store.write_text(store.root() / LIST, json.dumps(sorted({*_listed(), *new})))
 

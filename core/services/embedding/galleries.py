@@ -5,6 +5,7 @@ keeps the key of the picture in each of its rows, so that it needs nothing of th
 was built from.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
@@ -21,7 +22,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
-from core.items import among, coded, json_list, taken
+from core.items import among, coded, taken
 from core.services.embedding import embed, said
 from core.services.embedding.bound import Bound, bound
 from core.services.embedding.crops import ObjectIndex
@@ -156,7 +157,7 @@ def _gathered(vectors: Pieces, path: Path) -> np.ndarray:
 
 def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objects: bool) -> dict:
     protocol = dataset.protocol()
-    splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
+    splits = {"splits": split_digest(dataset)} if protocol.gallery else {}
     return {
         **embed.causes(dataset, encoder),
         **index.fingerprint(**knobs),
@@ -176,8 +177,11 @@ def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
     return index, rows
 
 
-def _split_digest(dataset: Dataset) -> str:
-    return store.digest_of(json_list(coded(dataset.items, "split")))
+def split_digest(dataset: Dataset) -> str:
+    """Changes with the split of any item: the fingerprint of the list of them all."""
+    found = coded(dataset.items, "split")
+    told = [*map(json.dumps, found.values), "null"]
+    return store.digest_of(f"[{','.join(map(told.__getitem__, found.codes.tolist()))}]")
 
 
 def _write(

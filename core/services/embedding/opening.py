@@ -1,20 +1,13 @@
-"""What a gallery opens with, and what is known of an encoder's build before anybody asks for an
-estimate.
+"""What a gallery opens with: the encoders that are best for it, by what evaluations left.
 
-Nothing here opens a picture or loads a network: it reads what earlier builds and evaluations left.
+Nothing here opens a picture or loads a network.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from core import store
 from core.datasets.base import Dataset
-from core.errors import UserError
-from core.faiss_loader import threads
 from core.services import saved_reports
-from core.services.embedding import embed
 from core.services.embedding.contents import known_hash
-from core.services.embedding.encoding import MAX_WORKERS
 
 BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""
@@ -27,79 +20,6 @@ one as contrast."""
 LEARNED = ("siamese", "triplet")
 TIERS = ("packaged", "learned", "trained", "imported", "bundled", "pretrained")
 METRIC = "mAP"
-ENOUGH = 200
-"""Pictures from which a build says how fast an encoder is."""
-MAX_REPORTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class BuildTimes:
-    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder)
-    held."""
-
-    each: Mapping[str, float]
-    held: Mapping[tuple[str, str], int]
-
-    def seconds(self, dataset: Dataset, encoder: str) -> float | None:
-        """About how long a build would take that is not there yet; None where nothing is known of
-        the encoder."""
-        each = self.each.get(encoder)
-        missing = len(dataset.items) - self.held.get((dataset.locator, encoder), 0)
-        return None if each is None else each * max(missing, 1)
-
-    def built_of(self, locator: str) -> list[str]:
-        """Every encoder that a source was ever built with here, listed or not; not all of it may
-        still hold."""
-        return [encoder for source, encoder in self.held if source == locator]
-
-
-def build_times() -> BuildTimes:
-    """By the newest large build on this machine, else by the latencies of the newest report that
-    names the encoder."""
-    each, held = _measured_by_reports(), {}
-    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
-    for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
-        encoder, encoded, spent = (
-            meta.get("encoder_name"),
-            meta.get("encoded") or 0,
-            meta.get("encode_s"),
-        )
-        if encoder is None:
-            continue
-        held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
-        if spent and encoded >= ENOUGH:
-            each[encoder] = spent / encoded
-    return BuildTimes(each, held)
-
-
-def _measured_by_reports() -> dict[str, float]:
-    """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
-    found: dict[str, float] = {}
-    for row in _report_rows():
-        decode, prepare, encode = (
-            _p50(row["latency"], *stage)
-            for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
-        )
-        if row["encoder"] in found or decode is None or prepare is None or encode is None:
-            continue
-        workers = min(threads(), MAX_WORKERS)
-        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
-    return found
-
-
-def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
-    return latency.get(stage, {}).get(kind, {}).get("p50")
-
-
-def _report_rows() -> list[dict]:
-    """Rows of the reports, the user's newest first."""
-    found = []
-    for name in saved_reports.listing()[:MAX_REPORTS]:
-        try:
-            found += saved_reports.rows(name)
-        except UserError:  # deleted a moment ago
-            continue
-    return found
 
 
 def best_first(dataset: Dataset, rows: Sequence[Mapping]) -> list[str]:
@@ -134,7 +54,7 @@ def evaluated(dataset: Dataset) -> dict[str, float]:
     """
     content, protocol = known_hash(dataset), dataset.protocol().name
     found: dict[str, float] = {}
-    for row in _report_rows():
+    for row in saved_reports.newest_rows():
         same = row["dataset"] == dataset.name and content in (None, row["card"].get("dataset hash"))
         score = row["means"].get(METRIC)
         if same and (row["protocol"], row["index"]) == (protocol, "exact") and score is not None:

@@ -14,12 +14,10 @@ import hashlib
 import io
 import json
 import logging
-import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -275,11 +273,3 @@ def _parquet(file: Any) -> Any:
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(file, page_checksum_verification=True)
-
-
-def local(folder: Path, dim: int) -> list[Part]:
-    """Parts in a folder of this machine; an empty list without any."""
-    there = False
-    with suppress(OSError):
-        there = any(name.endswith(ENDING) for name in os.listdir(folder))
-    return Home(str(folder)).parts(dim) if there else []

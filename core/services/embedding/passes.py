@@ -1,7 +1,12 @@
 """What a build does in turn, each with the seconds that it is expected to take: fits with the
-pictures that they look at, vectors that others follow from, and the pass over the pictures."""
+pictures that they look at, vectors that others follow from, and the pass over the pictures.
+
+How fast an encoder is, earlier builds and reports tell; nothing here opens a picture or loads a
+network.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -9,12 +14,17 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.services.embedding import embed, opening, points
+from core.faiss_loader import threads
+from core.services import saved_reports
+from core.services.embedding import embed, points
 from core.services.embedding.bound import COMPILED, FITS, bound, fit_units, is_ahead, sample
+from core.services.embedding.encoding import MAX_WORKERS
 from core.services.steps import Inside, Steps
 from core.types import Progress
 from core.weights import graphs
 
+ENOUGH = 200
+"""Pictures from which a build says how fast an encoder is."""
 UNKNOWN_S = 0.05
 """Seconds a picture where nothing was measured: soon corrected by what is."""
 LOAD_S, COMPILE_S = 2.0, 10.0
@@ -25,6 +35,65 @@ LOAD, LOOK, FIT, BASE = "load", "look", "fit", "base"
 POINTS, ENCODE, END = "key points", "encode", "end"
 PICTURES = "pictures"
 """The kind of all steps that read pictures and encode them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTimes:
+    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder)
+    held."""
+
+    each: Mapping[str, float]
+    held: Mapping[tuple[str, str], int]
+
+    def seconds(self, dataset: Dataset, encoder: str) -> float | None:
+        """About how long a build would take that is not there yet; None where nothing is known of
+        the encoder."""
+        each = self.each.get(encoder)
+        missing = len(dataset.items) - self.held.get((dataset.locator, encoder), 0)
+        return None if each is None else each * max(missing, 1)
+
+    def built_of(self, locator: str) -> list[str]:
+        """Every encoder that a source was ever built with here, listed or not; not all of it may
+        still hold."""
+        return [encoder for source, encoder in self.held if source == locator]
+
+
+def build_times() -> BuildTimes:
+    """By the newest large build on this machine, else by the latencies of the newest report that
+    names the encoder."""
+    each, held = _measured_by_reports(), {}
+    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
+    for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
+        encoder, encoded, spent = (
+            meta.get("encoder_name"),
+            meta.get("encoded") or 0,
+            meta.get("encode_s"),
+        )
+        if encoder is None:
+            continue
+        held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
+        if spent and encoded >= ENOUGH:
+            each[encoder] = spent / encoded
+    return BuildTimes(each, held)
+
+
+def _measured_by_reports() -> dict[str, float]:
+    """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
+    found: dict[str, float] = {}
+    for row in saved_reports.newest_rows():
+        decode, prepare, encode = (
+            _p50(row["latency"], *stage)
+            for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
+        )
+        if row["encoder"] in found or decode is None or prepare is None or encode is None:
+            continue
+        workers = min(threads(), MAX_WORKERS)
+        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
+    return found
+
+
+def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
+    return latency.get(stage, {}).get(kind, {}).get("p50")
 
 
 class Passes:
@@ -38,7 +107,7 @@ class Passes:
             self._plan(dataset, list(dict.fromkeys(names)))
 
     def _plan(self, dataset: Dataset, names: list[str]) -> None:
-        each = opening.build_times().each
+        each = build_times().each
         own, total = 0.0, len(dataset.items)
         for name in names:
             encoder = encoders.get(name)

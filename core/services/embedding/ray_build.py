@@ -25,7 +25,7 @@ from typing import Any
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
-from core.encoders.compiled import Compilable
+from core.encoders.compilable import Compilable
 from core.errors import UserError
 from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core import store
+from core.datasets import joined
 from core.datasets.base import Dataset
-from core.datasets.joined import PROTOCOL as CROSS_DOMAIN
 from core.detectors.base import detectors
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.items import Coded, among, attributes, by_id, coded, coded_values
+from core.items import among, attributes, by_id, coded, coded_values
 from core.metrics.stream import Roles
 from core.services.embedding import crops, embed
 from core.services.embedding.bound import bound
@@ -26,22 +26,11 @@ def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
     searched = order[among(items, protocol.gallery)[order]]
     asking = order[among(items, protocol.queries)[order]][:: protocol.every]
     own = -1 - np.arange(len(items))
-    ignored = codes_of(items, protocol.ignore) if protocol.ignore else own
-    return Roles(searched, asking, codes_of(items, protocol.relevant), ignored)
+    ignored = coded(items, protocol.ignore).apart() if protocol.ignore else own
+    return Roles(searched, asking, coded(items, protocol.relevant).apart(), ignored)
 
 
-__all__ = [
-    "BY",
-    "CROP",
-    "CROSS_DOMAIN",
-    "cluster_of",
-    "codes",
-    "codes_of",
-    "digest",
-    "group_of",
-    "protocol_named",
-    "roles_of",
-]
+CROSS_DOMAIN = joined.PROTOCOL
 BY = "by:"
 """How a protocol over any attribute is asked for: ``by:pattern``."""
 CROP = "@"
@@ -59,7 +48,7 @@ def protocol_named(dataset: Dataset, name: str | None = None) -> Protocol:
     Raises:
         UserError: no such protocol, attribute or detector.
     """
-    if name is not None and (split := name.rpartition(CROP))[2] in detectors.names():
+    if name and CROP in name and (split := name.rpartition(CROP))[2] in detectors.names():
         return _cropped(protocol_named(dataset, split[0]), split[2])
     if name is None or not name.startswith(BY):
         return dataset.protocol(name)
@@ -95,16 +84,7 @@ def _cropped(protocol: Protocol, detector: str) -> Protocol:
 
 def codes(values: Sequence[object]) -> np.ndarray:
     """int64: equal values get equal codes from 0; each None gets a negative code of its own."""
-    return _told_apart(coded_values(values))
-
-
-def codes_of(items: Sequence[Item], name: str) -> np.ndarray:
-    """:func:`codes` of a field or attribute of items."""
-    return _told_apart(coded(items, name))
-
-
-def _told_apart(found: Coded) -> np.ndarray:
-    return np.where(found.codes < 0, -1 - np.arange(len(found.codes)), found.codes)
+    return coded_values(values).apart()
 
 
 def digest(items: Sequence[Item], protocol: Protocol) -> str:

@@ -25,8 +25,8 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import unit_rows
 from core.errors import UserError
-from core.services.embedding import parquet_parts, pieces
-from core.services.embedding.parquet_parts import Home, ParquetPart
+from core.services.embedding import pieces
+from core.services.embedding.parquet_parts import ENDING, Home, ParquetPart
 from core.services.embedding.pieces import Pieces
 from core.types import Item, Skipped
 
@@ -120,7 +120,7 @@ class Shards:
 
     def parts(self) -> list[Finished]:
         """Every readable part: what holds its vectors, keys of its rows, skipped pictures."""
-        found = []
+        found: list[Finished] = []
         for folder in sorted(self.folder.glob("part-*")):
             if not folder.is_dir() or store.faults(folder):
                 continue
@@ -131,8 +131,10 @@ class Shards:
                     found.append((folder / "vectors.npy", noted["keys"], noted["skipped"]))
             except store.UNREADABLE as error:
                 log.warning("ignoring unreadable part %s: %s", folder, error)
-        made = parquet_parts.local(self.folder, self.dim)
-        return found + [(part.source, part.keys, part.skipped) for part in made]
+        if any(self.folder.glob(f"part-*{ENDING}")):
+            made = Home(str(self.folder)).parts(self.dim)
+            found += [(part.source, part.keys, part.skipped) for part in made]
+        return found
 
     def drop(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -40,7 +40,6 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.items import coded, lines, taken
 from core.services.embedding import embed
-from core.services.embedding.roles import codes_of
 from core.services.embedding.stored import key_of
 from core.types import Embeddings, Item, Progress, report, tell
 
@@ -382,7 +381,7 @@ def _first_percentile(best: np.ndarray) -> float | None:
 
 
 def _groups(items: Sequence[Item], name: str) -> np.ndarray:
-    return codes_of(items, name) if name else -1 - np.arange(len(items))
+    return coded(items, name).apart() if name else -1 - np.arange(len(items))
 
 
 def class_field(items: Sequence[Item]) -> str:

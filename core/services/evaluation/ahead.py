@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders as registry
 from core.services.embedding.bound import is_built
-from core.services.embedding.opening import build_times
+from core.services.embedding.passes import build_times
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation import health, latency, perturb, probes
 from core.services.evaluation.cells import KIND

@@ -19,7 +19,7 @@ from core.items import among
 from core.metrics.statistics import summary
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.embedding.opening import BuildTimes
+from core.services.embedding.passes import BuildTimes
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
 from core.services.search.request import Query, SearchRequest

@@ -17,7 +17,6 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index
-from core.items import coded, json_list
 from core.metrics import table
 from core.neighbours import rank, rows_without_own
 from core.services.embedding import embed, galleries
@@ -180,11 +179,7 @@ def checked_size(size: int, real: int) -> int:
 def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int = 0) -> dict:
     """What a space follows from; ``size`` 0 = not enlarged."""
     protocol = dataset.protocol()
-    splits = (
-        store.digest_of(json_list(coded(dataset.items, "split")))
-        if protocol.gallery or protocol.queries
-        else ""
-    )
+    splits = galleries.split_digest(dataset) if protocol.gallery or protocol.queries else ""
     grown = {"size": size, "enlarge": enlarge.VERSION} if size else {}
     return {
         **embed.causes(dataset, encoder),

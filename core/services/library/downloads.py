@@ -4,17 +4,20 @@ by command."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from core.datasets.base import datasets
 from core.detectors.base import detectors
-from core.encoders import compiled
+from core.detectors.objects import Objects
 from core.encoders.base import encoders
+from core.encoders.compilable import Compilable
 from core.errors import UserError
 from core.services.embedding import detecting
 from core.services.library import library
 from core.services.search.mixing import reads_none
 from core.types import Progress, report
+from core.weights import compiled
 
 
 def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
@@ -75,20 +78,21 @@ class Row:
     """What compiling one network came to. ``gain``: processor time of torch over that of the graph,
     as measured when it was made."""
 
-    encoder: str
+    network: str
     compiled: bool
     gain: float | None
     reason: str
 
 
 def at_hand() -> list[str]:
-    """Encoders whose networks are on this machine and can be compiled: those that came with the
-    code or in a package, and those that were trained here."""
+    """Encoders, and then detectors, whose networks are on this machine and can be compiled: those
+    that came with the code or in a package, and those that were trained here."""
     kinds = ("bundled", "packaged", "trained")
+    every = chain(map(encoders.get, encoders.names()), map(detectors.get, detectors.names()))
     return [
-        name
-        for name in encoders.names()
-        if isinstance(one := encoders.get(name), compiled.Compilable)
+        one.name
+        for one in every
+        if isinstance(one, Compilable | Objects)
         and one.tier in kinds
         and one.state().kind == "ready"
     ]
@@ -110,16 +114,18 @@ def compile_networks(names: Sequence[str], progress: Progress | None = None) -> 
     return rows
 
 
-def _checked(name: str) -> compiled.Compilable:
-    one: Any = encoders.get(name)
-    if not isinstance(one, compiled.Compilable):
-        raise UserError(f"{name} is no network.", f"Networks here: {', '.join(at_hand())}.")
+def _checked(name: str) -> Compilable | Objects:
+    one: Any = (detectors if name in detectors.names() else encoders).get(name)
+    if not isinstance(one, Compilable | Objects):
+        raise UserError(
+            f"{name} is no network that can be compiled.", f"Networks here: {', '.join(at_hand())}."
+        )
     if one.state().kind != "ready":
         raise UserError(f"The weights of {name} are not here.", fix="Download it first.")
     return one
 
 
-def _row(one: compiled.Compilable) -> Row:
+def _row(one: Compilable | Objects) -> Row:
     gain, reason = compiled.measured(one)
     return Row(one.name, one.graph is not None, gain, reason)
 

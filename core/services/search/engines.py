@@ -12,7 +12,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
-from core.encoders.compiled import Compilable, Graph
+from core.encoders.compilable import Compilable
 from core.errors import UserError
 from core.images import decode
 from core.items import taken
@@ -41,6 +41,7 @@ from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, sa
 from core.services.search.subject import Picture
 from core.services.specs import IndexSpec
 from core.types import Item
+from core.weights.compiled import Graph
 
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its

@@ -2,9 +2,9 @@
 numbers but for rounding, up to twice as fast, and without torch once the graph is on disk.
 
 The graph of a network is kept beside the other caches, for these weights on this machine. It is
-used where it gives the vectors of torch and was measured not to be slower; all else (positions,
-drawings, training) asks torch as before. In bf16 it is one more number format to choose from
-(:mod:`core.encoders.trial`).
+used where it gives the numbers of torch and was measured not to be slower; all else (positions,
+drawings, training) asks torch as before. In bf16 it is one more number format for an encoder to
+choose from (:mod:`core.encoders.trial`).
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ import logging
 import threading
 import time
 import warnings
-from abc import abstractmethod
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from core import store
-from core.encoders import precision
-from core.encoders.base import Encoder
-from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
 from core.types import Progress, saying
 from core.weights import graphs
+from core.weights.device import FP32, device_kind, device_name, one_core
 from core.weights.graphs import FILE, KIND
 
 if TYPE_CHECKING:
@@ -39,7 +36,8 @@ BF16 = "bf16-graph"
 HINTS = {FP32: "f32", BF16: "bf16"}
 """The number formats of a graph, in OpenVINO's words."""
 TOLERANCE = 1e-4
-"""The largest difference of a unit vector's values from torch's that counts as rounding."""
+"""The largest difference from torch's values, as :meth:`Source.comparable` gives them, that counts
+as rounding."""
 SLOWER = 1.2
 """So many times the time of torch a graph may take: a server without torch needs half of the
 memory, and calls of several networks run beside each other."""
@@ -67,6 +65,9 @@ class Source(Protocol):
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor: ...
 
+    def comparable(self, made: np.ndarray) -> np.ndarray:
+        """What ``whole`` gave, so that a difference of its values says how far two are apart."""
+
 
 class Graph:
     """A compiled network. Several threads may call it at once; each call runs on one core."""
@@ -87,8 +88,8 @@ class Graph:
         self._mine = threading.local()
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """uint8 (n, height, width, 3), prepared -> float32 (n, dim), not normalised. Vectors do not
-        depend on ``n``."""
+        """uint8 (n, height, width, 3), prepared -> float32 (n, ...), as ``whole`` of its network
+        gives them. What a picture gives does not depend on ``n``."""
         if (request := getattr(self._mine, "request", None)) is None:
             request = self._mine.request = self._compiled.create_infer_request()
         given = np.ascontiguousarray(pictures)
@@ -107,46 +108,6 @@ def usable() -> str | None:
         return version(graphs.PACKAGE)
     except PackageNotFoundError:
         return None
-
-
-class Compilable(Encoder):
-    """An encoder whose network can be compiled."""
-
-    _graphs: dict[str, Graph]
-
-    @property
-    @abstractmethod
-    def form(self) -> str:
-        """The number format that it encodes in."""
-
-    def compile(self, progress: Progress | None = None) -> None:
-        """The graph of this network, made once a machine (some seconds)."""
-        if (
-            self.graph is None
-            and self.form in HINTS
-            and (made := make(cast("Source", self), progress))
-        ):
-            self._graphs[self.form] = made
-
-    @property
-    def graph(self) -> Graph | None:
-        """What encodes in place of torch, where there is something."""
-        return self._graphs.get(self.form)
-
-    @property
-    def graphs(self) -> list[Graph]:
-        """All that are in memory, in every number format."""
-        return list(self._graphs.values())
-
-    @property
-    def one_core(self) -> bool:  # type: ignore[override]
-        return self.graph is not None
-
-    def find_graph(self) -> bool:
-        """Whether there is a graph for the number format, read from the disk where need be."""
-        if self.graph is None and self.form in HINTS and (known := found(cast("Source", self))):
-            self._graphs[self.form] = known
-        return self.graph is not None
 
 
 def found(source: Source, form: str | None = None) -> Graph | None:
@@ -198,7 +159,7 @@ def measured(source: Any) -> tuple[float | None, str]:
     if meta["used"]:
         return gain, ""
     wrong = meta["difference"] > TOLERANCE
-    return gain, "its vectors differ from torch's" if wrong else "torch is faster"
+    return gain, "its results differ from torch's" if wrong else "torch is faster"
 
 
 def _set_up(name: str) -> Path | None:
@@ -231,8 +192,10 @@ def _write(source: Source, folder: Path) -> dict:
     try:
         _convert(source.whole, model, noise[:2], file)
         graph = Graph(file)
-        with precision.one_core():  # as builds run networks, and as graphs run
-            torch_s, graph_s, difference = _compared(_torch(source.whole, model), graph, noise)
+        with one_core():  # as builds run networks, and as graphs run
+            torch_s, graph_s, difference = _compared(
+                _torch(source.whole, model), graph, noise, source.comparable
+            )
     except Exception as error:  # whatever a network holds that OpenVINO does not know
         log.info("%s stays with torch: %s", source.name, str(error)[:300])
         _forget(folder)
@@ -262,13 +225,11 @@ def _compared(
     first: Callable[[np.ndarray], np.ndarray],
     second: Callable[[np.ndarray], np.ndarray],
     pictures: np.ndarray,
+    comparable: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[float, float, float]:
     """Seconds of processor time for the pictures, the best of some turns each, and the largest
-    difference between values of their unit vectors."""
-    one, two = (
-        vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        for vectors in (first(pictures), second(pictures))
-    )
+    difference between values of what they give."""
+    one, two = (comparable(run(pictures)) for run in (first, second))
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for run, times in zip((first, second), taken, strict=True):
