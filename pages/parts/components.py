@@ -105,12 +105,13 @@ def board(
     _board(
         key=key,
         data=[data],
-        on_picked_change=press.noting(key, "picked"),
+        on_picked_change=press.noting_each(key, "picked"),
         on_acted_change=press.noting_each(key, "acted"),
         on_opened_change=on_opened or _nothing,
         on_why_change=on_why or _nothing,
     )
-    return press.said(key, "picked"), press.each(key, "acted")
+    picked, acted = press.each(key, "picked"), press.each(key, "acted")
+    return (picked or [None])[-1], acted
 
 
 def query_picture(

@@ -17,7 +17,7 @@ NOTED, PLACE = "press_noted", "press_place"
 """Session: what was pressed and not come to yet, ``key`` or ``key.event`` -> values, and on which
 page."""
 HEARD, DONE = "press_heard", "press_done"
-"""Session: component -> number of the last thing that was heard of it, and that the page has come
+"""Session: component -> event -> number of the last that was heard, and that the page has come
 to."""
 
 
@@ -55,15 +55,15 @@ def noting_each(key: str, event: str) -> Callable[[], None]:
 
 def each(key: str, event: str) -> list:
     """All that a component said since the page came here, each once, the first first."""
-    state = st.session_state
-    state.setdefault(DONE, {})[key] = state.get(HEARD, {}).get(key, 0)
+    done = st.session_state.setdefault(DONE, {}).setdefault(key, {})
+    done[event] = _last(key, event)
     return _taken(f"{key}.{event}")
 
 
-def heard(key: str) -> float:
-    """The number of the last thing of a component that the page has come to before this drawing of
-    it; 0 before the first."""
-    return st.session_state.get(DONE, {}).get(key, 0)
+def heard(key: str) -> dict[str, float]:
+    """Event -> the number of the last that the page has come to before this drawing of the
+    component."""
+    return dict(st.session_state.get(DONE, {}).get(key, {}))
 
 
 def settle(page: str) -> None:
@@ -91,12 +91,16 @@ def _hear(key: str, event: str) -> None:
 
 
 def _hear_each(key: str, event: str) -> None:
-    last = st.session_state.get(HEARD, {}).get(key, 0)
+    last = _last(key, event)
     for number, value in _numbered(st.session_state[key][event]):
         if number > last:
             last = number
             _note(f"{key}.{event}", value)
-    st.session_state.setdefault(HEARD, {})[key] = last
+    st.session_state.setdefault(HEARD, {}).setdefault(key, {})[event] = last
+
+
+def _last(key: str, event: str) -> float:
+    return st.session_state.get(HEARD, {}).get(key, {}).get(event, 0)
 
 
 def _numbered(sent: object) -> list[tuple[float, object]]:

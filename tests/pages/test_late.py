@@ -70,7 +70,10 @@ def test_what_the_board_says_is_done_once_each(compare, interrupt):
     app, [first, second, third] = compare(), ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
     interrupt()
     say(app, "board", "acted", [[5, f"hide:{first}"], [6, f"pin:{third}"]])
-    assert (list(columns(app)), component(app, "board")["heard"]) == ([third, second], 6)
+    assert (list(columns(app)), component(app, "board")["heard"]) == (
+        [third, second],
+        {"picked": 0, "acted": 6},
+    )
     say(app, "board", "acted", [[6, f"pin:{second}"], [7, f"show:{first}"]])
     assert list(columns(app)) == [third, first, second]
     assert list(columns(say(app, "board", "acted", ["?", [None, "hide:x"], [8]]))) == [
@@ -82,7 +85,7 @@ def test_a_picture_that_is_clicked_is_searched_though_another_control_follows(co
     hit = columns(app)["hog.8x8"]["hits"][3]["id"]
     interrupt()
     app.selectbox(key="keep_k").set_value(5)
-    say(app, "board", "picked", hit)
+    say(app, "board", "picked", [[1, hit]])
     assert (param(app, "query"), param(app, "k")) == (f"item:{hit}", "5")
 
 

@@ -3,7 +3,6 @@ a component: what it is sent, piece by piece, and what it says back."""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +27,9 @@ _script, _style = map_page.engine()
 _maps = st.components.v2.component(
     "lookalike_maps",
     css=_style,
-    js=f"{_script}\n{Path(WEB, 'map_adapter.js').read_text(encoding='utf-8')}",
+    js="\n".join(
+        [_script, *((WEB / name).read_text("utf-8") for name in ("heard.js", "map_adapter.js"))]
+    ),
 )
 
 
@@ -54,11 +55,12 @@ def _draw(
     said = st.session_state.get(key, {})
     new, under = _unsent(slim, pieces, said.get("needed")), said.get("hovered")
     data = {"view": slim, "pieces": new, "under": look(under) if look and under else None}
+    data["heard"] = press.heard(key)
     told = {f"on_{name}_change": _nothing for name in ASKED}
-    told |= {f"on_{name}_change": press.noting(key, name) for name in DONE}
+    told |= {f"on_{name}_change": press.noting_each(key, name) for name in DONE}
     _maps(key=key, data=data, **told)
     st.session_state[SIZE] = sum(map(len, new.values())) + len(str(slim))
-    done = {name: press.said(key, name) for name in DONE}
+    done = {name: (press.each(key, name) or [None])[-1] for name in DONE}
     if any(one is not None for one in done.values()):
         obey(done)
 

@@ -234,7 +234,7 @@ function move(state, event) {
   else if (event.key === "ArrowLeft") x -= 1;
   else if (event.key === "Home") y = 0;
   else if (event.key === "End") y = Infinity;
-  else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
+  else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.say("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
   else if (state.tools && event.key in SIGNS) { event.preventDefault(); vote(state, SIGNS[event.key], at.dataset.id, at.querySelector(".votes")); return; }
   else return;
@@ -347,7 +347,7 @@ function refresh(column, state) {
 function follow(state, data) {
   state.size = data.look.size;
   state.pinned = data.look.pinned;
-  return state.unheard.reduce((now, [, action]) => arranged(state, now, action), data);
+  return (state.unheard.acted ?? []).reduce((now, [, action]) => arranged(state, now, action), data);
 }
 
 export default function (component) {
@@ -355,7 +355,6 @@ export default function (component) {
   const state = (parentElement.__board ??= begin(parentElement));
   if (!(data.at < state.at)) {  // while the browser still loads this script, an earlier board may be handed over last
     state.at = data.at;
-    state.send = setTriggerValue;
     saying(state, setTriggerValue, data.heard);
     state.pictures = data.pictures || {};
     state.tools = Boolean(data.tools);

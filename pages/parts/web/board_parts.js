@@ -173,7 +173,7 @@ function card(hit, column, state) {
     frame.append(badge);
   }
   open.append(frame, facts(hit, column));
-  open.addEventListener("click", () => (state.tools ? openDetail(state, hit.id, column.key) : state.send("picked", hit.id)));
+  open.addEventListener("click", () => (state.tools ? openDetail(state, hit.id, column.key) : state.say("picked", hit.id)));
   item.draggable = state.tools;
   item.addEventListener("dragstart", (event) => {
     event.dataTransfer.setData("text/x-lookalike-item", hit.id);
