@@ -4,6 +4,10 @@ Whatever is used while the page still runs for the control before ends that run,
 forgets what the run had not come to: a button that was pressed, a picture that was clicked. What is
 noted before a run begins is known to the next one, too. It is forgotten when the page has been
 drawn to its end, or another one is shown: nothing happens long after somebody pressed for it.
+
+What a press leads to is done whole: only what is drawn, and :func:`let_in`, ends a run for another
+control. In Streamlit every look at the session does, also in the middle of a callback, which then
+dies there, or between taking a wish and fulfilling it.
 """
 
 from __future__ import annotations
@@ -12,10 +16,14 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state import SafeSessionState
 
 NOTED, PLACE = "press_noted", "press_place"
 """Session: what was pressed and not come to yet, ``key`` or ``key.event`` -> values, and on which
 page."""
+LOOK, LET_IN = "_yield_callback", "_let_in"
+"""What Streamlit calls with every look at the session, and under what name it is kept here."""
 HEARD, DONE = "press_heard", "press_done"
 """Session: component -> event -> number of the last that was heard, and that the page has come
 to."""
@@ -66,8 +74,23 @@ def heard(key: str) -> dict[str, float]:
     return dict(st.session_state.get(DONE, {}).get(key, {}))
 
 
+def let_in() -> None:
+    """Where a run waits: what was used meanwhile ends it here."""
+    if (context := get_script_run_ctx(suppress_warning=True)) is not None:
+        kept = vars(context.session_state)
+        kept.get(LET_IN, kept.get(LOOK))()
+
+
+def _do_whole() -> None:
+    """No look at the session ends a run, in this process: there is no setting for it."""
+    if not isinstance(vars(SafeSessionState).get(LOOK), property):
+        keep = property(lambda _: lambda: None, lambda one, call: vars(one).update({LET_IN: call}))
+        setattr(SafeSessionState, LOOK, keep)
+
+
 def settle(page: str) -> None:
     """Before a page is drawn: what was pressed on another one is forgotten."""
+    _do_whole()
     if st.session_state.get(PLACE) != page:
         forget()
         st.session_state[PLACE] = page

@@ -100,3 +100,33 @@ def test_points_that_were_dragged_one_after_another_all_stay(open_page):
     after = {handle["name"]: handle["at"] for handle in drawn["handles"]}
     assert after == {**before, one: [0.5, 0.25], other: [0.25, 0.5]}
     assert drawn["heard"] == 9
+
+
+def test_what_a_press_leads_to_is_done_whole_though_another_waits():
+    app = AppTest.from_function(busy).run()
+    app.button(key="go").click().run()
+    assert app.session_state["done"] == 2
+    assert app.session_state["let in"]
+
+
+def busy() -> None:
+    """A page on which another control is used while a callback works, and while a run waits."""
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+
+    from pages.parts import press
+
+    state, press_again = st.session_state, get_script_run_ctx().script_requests.request_rerun
+
+    def work() -> None:
+        for _ in range(2):
+            press_again(RerunData())
+            state["done"] = state.get("done", 0) + 1
+
+    press.settle("busy")
+    st.button("Go", key="go", on_click=work)
+    if state.get("done") and "let in" not in state:
+        state["let in"] = True
+        press_again(RerunData())
+        press.let_in()
+        state["let in"] = False
