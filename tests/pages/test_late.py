@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import url_state
+from tests.pages.reading import PAGES as PAGE_FILES
 from tests.pages.reading import columns, component, hold, param, say
 from tests.pages.test_cold import PAGES
 
@@ -55,6 +58,18 @@ def test_a_press_outlives_the_run_that_another_ends(open_page, interrupt):
     interrupt()
     app.button(key="learn_following").click().run()
     assert param(app, "lesson") != "cosine"
+
+
+def test_every_button_that_is_read_where_it_stands_keeps_its_press():
+    read = re.compile(r"(?:if|and|or|not|=|return) (?:\w+)\.(?:button|form_submit_button)\(")
+    known = re.compile(r"press\.button\(|add\.button\(|presenting\.button\(|export\.button\(")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in PAGE_FILES.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if read.search(line) and not known.search(line)
+    ]
+    assert found == []
 
 
 def test_a_press_is_forgotten_with_its_page(open_page, interrupt):
