@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 
+NUMBERS = itertools.count(1)
+"""What a component says is numbered."""
 LIGHT = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
 """Three encoders that load no network."""
 
@@ -76,6 +79,12 @@ def say(app: AppTest, name: str, event: str, value: object) -> AppTest:
     told = json.dumps([{"event": event, "value": value}])
     place = f"$$STREAMLIT_INTERNAL_KEY_{_id(app, name)}__events"
     return _run_with(app, WidgetState(id=place, json_trigger_value=told))
+
+
+def press(app: AppTest, action: str, event: str = "acted") -> AppTest:
+    """Run the page as it runs when something of the compare board was pressed; ``picked``: when a
+    hit was chosen to search with."""
+    return say(app, "board", event, [[next(NUMBERS), action]])
 
 
 def hold(app: AppTest, name: str, values: dict) -> AppTest:
