@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders as registry
 from core.services.embedding.bound import is_built
-from core.services.embedding.passes import build_seconds, build_times
+from core.services.embedding.passes import alone_each, build_seconds, build_times
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation import health, latency, perturb, probes
 from core.services.evaluation.cells import KIND
@@ -124,7 +124,7 @@ def add_studies(
         for kind in STUDIES:
             usual = max(STUDY_S * len(dataset.items) / STUDIED, LEAST_S)
             if kind == ROBUSTNESS:
-                usual = distorting_s(latency.alone_s(encoder, times))
+                usual = distorting_s(alone_each(registry.get(encoder), times))
             seconds = _last(kind, dataset, encoder) or usual
             for protocol in ("",) if kind in ONCE else protocols:
                 key = study(kind, dataset.name, encoder, protocol)
