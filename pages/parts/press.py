@@ -29,9 +29,16 @@ HEARD, DONE = "press_heard", "press_done"
 to."""
 
 
-def button(label: str, *, key: str, **more: object) -> bool:
+def button(
+    label: str,
+    *,
+    key: str,
+    on_click: Callable[..., None] | None = None,
+    args: tuple = (),
+    **more: object,
+) -> bool:
     """``st.button``; whether it was pressed since the page came here last."""
-    st.button(label, key=key, on_click=_note, args=(key,), **more)
+    st.button(label, key=key, on_click=_pressed, args=(key, on_click, args), **more)
     return bool(_taken(key))
 
 
@@ -99,6 +106,12 @@ def settle(page: str) -> None:
 def forget() -> None:
     """A page was drawn to its end: what it has no place for now is no wish any more."""
     st.session_state.pop(NOTED, None)
+
+
+def _pressed(key: str, act: Callable[..., None] | None, args: tuple) -> None:
+    _note(key)
+    if act is not None:
+        act(*args)
 
 
 def _taken(name: str) -> list:
