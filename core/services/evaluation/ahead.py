@@ -37,10 +37,10 @@ class Begin:
         self.steps, self.part = steps, part
         self._known: list[Hashable] = []
 
-    def add(self, name: str, kind: str, seconds: float) -> None:
-        """A step of this part."""
+    def add(self, name: str, kind: str, seconds: float, first: float = 0.0) -> None:
+        """A step of this part; ``first``: besides, seconds before its first count."""
         self._known.append((self.part, name))
-        self.steps.add((self.part, name), kind, seconds)
+        self.steps.add((self.part, name), kind, seconds, first)
 
     def __call__(self, name: str) -> Inside:
         return self.steps.begin((self.part, name))
@@ -74,7 +74,7 @@ class Ahead:
             self._built.add((dataset.locator, encoder))
             begin.add(BUILD, BUILD, build_seconds(dataset, encoder, self._times))
         if timed:
-            begin.add(TIMES, TIMES, latency.LOAD_S + latency.timing_s(encoder, self._times))
+            begin.add(TIMES, TIMES, latency.timing_s(encoder, self._times), latency.LOAD_S)
         slow = bool(spec.reranker) or registry.get(encoder).matches
         for name in protocols:
             kind = f"{encoder} {spec.shown}" if slow else "scores"

@@ -28,6 +28,8 @@ from core.types import Item, Progress, Protocol, report
 
 KIND = "latency"
 WARM, RUNS, BATCH, BATCHES = 5, 60, 32, 5
+IN_BATCHES = (BATCHES + 1) * BATCH
+"""Pictures that are encoded in batches, the first of which warms up."""
 LIMIT_S = 12.0
 """After so long a measurement ends with the runs that it has."""
 K = 10
@@ -43,7 +45,7 @@ def _one_by_one(
     times: dict[str, list[float]] = {}
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
-        report(progress, 0, 0)
+        report(progress, run, len(items) + IN_BATCHES)
         request = SearchRequest(
             Query(item_id=item.id),
             engine.encoder.name,
@@ -71,7 +73,7 @@ def _in_batches(
     times: dict[str, list[float]] = {"encode": [], "search": []}
     started = time.perf_counter()
     for run in range(BATCHES + 1):
-        report(progress, 0, 0)
+        report(progress, len(items) + run * BATCH, len(items) + IN_BATCHES)
         into = times if run else {}
         vectors = _timed(into, "encode", partial(encoder.encode_prepared, batch), len(batch))
         look = partial(index.search, vectors, min(K, index.size), **spec.search)
@@ -223,7 +225,7 @@ def timing_s(name: str, times: BuildTimes) -> float:
     if past:
         return float(np.median(past[-SEEN:]))
     each = alone_each(registry.get(name), times)
-    return min((WARM + RUNS) * each, LIMIT_S) + min((BATCHES + 1) * BATCH * each, LIMIT_S)
+    return min((WARM + RUNS) * each, LIMIT_S) + min(IN_BATCHES * each, LIMIT_S)
 
 
 def alone_by(measured: dict) -> float | None:
