@@ -214,6 +214,13 @@ def _by_control() -> bool:
     return any(session._widget_changed(one) for one in list(session._new_widget_state))
 
 
+def put(key: str, value: object) -> None:
+    """Into the session, where it is not so already: what is put there is told to the browser, and
+    over a slow connection takes back what was chosen meanwhile."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:
     """What is chosen is one of the options, whatever was chosen before; a link that asked for
     something else gets a remark."""
