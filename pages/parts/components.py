@@ -39,6 +39,8 @@ _grid = st.components.v2.component(
 root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 
+_menu = st.components.v2.component("lookalike_menu", js=_read("menu.js"))
+
 _stepper = st.components.v2.component(
     "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
 )
@@ -49,6 +51,11 @@ _figures = st.components.v2.component(
     css=_read("button.css") + _read("figures.css"),
     js="\n".join(_read(f"{name}.js") for name in FIGURES_FILES),
 )
+
+
+def folding_menu() -> None:
+    """The menu, which lies over the page of a phone, goes away when something of it was chosen."""
+    _menu(key="folding_menu", data=None)
 
 
 def _nothing() -> None:

@@ -12,7 +12,8 @@ from pages.parts.link import View
 from pages.parts.shell import MENU
 from pages.parts.words import heading, quiet, text, trouble
 
-ROWS = 5
+ROWS = 6
+"""Hits of a column: whole rows of two."""
 OWN = "home_own"
 DOORS = {
     "Compare": "Ask with your own picture, or any of the gallery, and choose the encoders.",

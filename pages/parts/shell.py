@@ -73,14 +73,17 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
 
 
 def _keep_values() -> None:
-    for key in list(st.session_state):
+    for key in st.session_state:  # a list of them would have all of it gathered once more
         if isinstance(key, str) and key.startswith(KEPT):
             st.session_state[key] = st.session_state[key]
 
 
 def _menu(page: str) -> None:
-    with st.sidebar, st.container(gap=None, key="menu"):
+    names = [name for name, _, _ in MENU]
+    # The key says which line stands out: a container around each would be ten messages more.
+    here = f"menu_here_{names.index(page)}" if page in names else "menu"
+    with st.sidebar, st.container(gap=None, key=here):
         st.html('<div class="ll-brand">Lookalike</div>')
         for name, path, icon in MENU:
-            place = st.container(key="menu_here" if name == page else f"menu_{path}")
-            place.page_link(path, label=name, icon=icon, width="stretch")
+            st.page_link(path, label=name, icon=icon, width="stretch")
+        components.folding_menu()

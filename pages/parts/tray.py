@@ -124,7 +124,7 @@ def ended() -> list[JobStatus]:
 
 def _label(active: list[JobStatus], over: list[JobStatus]) -> str:
     if active:
-        running = [job.share for job in active if job.share is not None]
+        running = [far for job in active if (far := builds.share(job)) is not None]
         share = f" · {min(running):.0%}" if running else ""
         return f"{count(len(active), 'job')}{share}"
     for state in ("failed", "done", "cancelled"):  # the first that there is
@@ -157,8 +157,8 @@ def _listed(active: list[JobStatus], over: list[JobStatus]) -> None:
 def _working(job: JobStatus) -> None:
     with st.container(key=f"row_job_{job.id}"):
         row_html(job.title, builds.progress_words(job), *TAGS[job.state])
-        if job.share is not None:
-            st.progress(job.share)
+        if (far := builds.share(job)) is not None:
+            st.progress(far)
         with st.container(horizontal=True, gap="small"):
             if st.button("Cancel", key=f"tray_cancel_{job.id}"):
                 _try(lambda: builds.stop(job.id))

@@ -61,7 +61,7 @@ def bar(
                 builds.stop(job.id)
                 then()
                 st.rerun()
-        st.progress(job.share or 0.0)
+        st.progress(builds.share(job) or 0.0)
         if about:
             quiet(about)
 

@@ -24,7 +24,7 @@ def show() -> None:
     with st.container(key="frame"):
         panel, answer = st.container(key="panel_settings"), st.container(key="answer")
     with panel:
-        caption("Query")
+        caption("Query", level=2)
         if query is not None:
             st.html(lists.picture(locator, query, lists.QUERY_SIDE, "the query"))
         quiet(f"{count(len(seen), 'query', 'queries')} judged by you.")

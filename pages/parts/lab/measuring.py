@@ -205,9 +205,9 @@ def _doubt(plan: Plan) -> tuple[str, str] | None:
     """What speaks against the times of a plan's points, and how to take them."""
     total = count(len(plan.found), "setting")
     if elsewhere := [point.machine for point in plan.found if point.machine]:
-        many = f"{len(elsewhere)} of {total} {'was' if len(elsewhere) == 1 else 'were'}"
+        share = f"{len(elsewhere)} of " if len(elsewhere) < len(plan.found) else ""
         return (
-            f"{many} timed before they came with the code, on {elsewhere[0]}.",
+            f"The times of {share}{total} are another machine's ({elsewhere[0]}).",
             "Recall and sizes are the same here; times may differ.",
         )
     crowded = sum(point.crowded for point in plan.found)

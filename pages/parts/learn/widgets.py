@@ -49,7 +49,6 @@ def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
                     "number": numbered[one.name],
                     "title": one.title,
                     "purpose": one.purpose,
-                    "minutes": one.minutes,
                     "questions": len(one.questions),
                 }
                 for one in lessons

@@ -19,7 +19,7 @@ CONTENT_HELP = (
 
 def panel(row: dict) -> None:
     """Encoders and index of a build, its estimate, and the button."""
-    caption("Build")
+    caption("Build", level=2)
     locator = row["locator"]
     chosen = [
         name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)

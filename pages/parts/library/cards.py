@@ -155,8 +155,8 @@ def _facts(locator: str, version: str) -> str:
     disk = f"{size(held)} of caches" if held else "no caches"
     if found is None:
         return f"{disk} · not evaluated"
-    when = ago(time.time() - found.written) if found.written else "came with the code"
-    return f"{disk} · evaluated, {when}: {palette.title(found.best)} {found.score:.3f} mAP"
+    when = f" {ago(time.time() - found.written)}" if found.written else ""
+    return f"{disk} · evaluated{when}: best {palette.title(found.best)}, mAP {found.score:.3f}"
 
 
 def _absent(row: dict, number: int) -> None:

@@ -104,7 +104,7 @@ def _asking(protocol: str) -> str:
 def protocol_card(shown: Choice, cells: list[Cell]) -> None:
     """What has to stand beside a number so that somebody else can get it again."""
     card = cells[0].card
-    caption("Protocol card")
+    caption("Protocol card", level=2)
     facts_of = {name: str(value) for name, value in card.items() if name not in HIDDEN}
     facts(list((facts_of | _seen(cells) | _statistics(shown)).items()))
     left_out = cached_metrics.report(shown.report, shown.stamp).left_out

@@ -103,7 +103,7 @@ LABELS = {
 
 def panel() -> tuple[str, dict]:
     """The controls; returns the recipe and the values that differ from it."""
-    caption("A new run")
+    caption("A new run", level=2)
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
     recipe = st.selectbox(

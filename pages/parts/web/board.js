@@ -127,9 +127,8 @@ function page(state, step) {
 }
 
 function drawTools(state) {
-  const hint = make("div", "hint");
-  for (const [key, text] of [["arrows", "move"], ["Enter", "searches"], ["Space", "opens"], ["P", "pins"]]) hint.append(make("kbd", "", key), ` ${text}  `);
-  const keys = press("quietly", "? all keys", "All keys", () => showKeys(state));
+  const hint = make("div", "hint", "Open a picture to see why it was found.");
+  const keys = press("quietly", "? Keys", "All keys", () => showKeys(state));
   const away = make("div", "away");
   for (const one of state.data.look.hidden) {
     const chip = press("chip", "", `Show ${one.title} again`, () => state.send("acted", `show:${one.key}`));
