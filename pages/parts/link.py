@@ -114,7 +114,7 @@ def _heal() -> None:
     chosen = PARAMS["encoders"].read(named, remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
-    state[INDEX] = PARAMS["index"].read(state[INDEX], remarks)
+    url_state.put(INDEX, PARAMS["index"].read(state[INDEX], remarks))
     if (query := PARAMS["query"].read(state[QUERY], remarks)) != state[QUERY]:
         state[QUERY] = query
         crop.clear()

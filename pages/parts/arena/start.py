@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.arena import ballots, drawing
-from pages.parts import cached, given, palette
+from pages.parts import cached, given, palette, press, url_state
 from pages.parts.arena import place, voting
 from pages.parts.shell import hosted
 from pages.parts.words import caption, note, quiet, trouble
@@ -42,7 +42,7 @@ def panel() -> None:
 
 def _encoders(names: list[str]) -> None:
     kept = [name for name in st.session_state.get(place.ENCODERS) or () if name in names]
-    st.session_state[place.ENCODERS] = kept or names[:4]
+    url_state.put(place.ENCODERS, kept or names[:4])
     st.multiselect("Encoders", names, key=place.ENCODERS, format_func=palette.title)
 
 
@@ -62,7 +62,7 @@ def _ways(locator: str, closed: bool) -> None:
             caption("Join a room", level=2)
             with st.form("arena_join", border=False):
                 code = st.text_input("Code of the room", max_chars=ballots.CODE)
-                if st.form_submit_button("Join") and code:
+                if press.submit("Join", key="arena_join_go") and code:
                     _join(code)
         with st.container(key="arena_way_judge"):
             caption("Judge a pool", level=2)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting import limits
-from pages.parts import cached, cached_library, downloads, link, palette, settings
+from pages.parts import cached, cached_library, downloads, link, palette, press, settings
 from pages.parts.guard import hosted
 from pages.parts.library import place
 from pages.parts.words import ago, count, quiet, row_html, size
@@ -163,7 +163,7 @@ def _absent(row: dict, number: int) -> None:
     """A set that was added and can't be opened now, with the reason."""
     with st.container(key=f"row_absent_{number}", horizontal=True, vertical_alignment="center"):
         row_html(row["title"], row["detail"], "not available", "plain")
-        if st.button("Storage", key=f"absent_{number}"):
+        if press.button("Storage", key=f"absent_{number}"):
             place.show(row["locator"], place.STORAGE)
             st.rerun()
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.hosting import limits
 from core.services.training.runs import RunStatus
-from pages.parts import cached_train
+from pages.parts import cached_train, press
 from pages.parts.train import state
 from pages.parts.words import ago, count, duration, heading, note, quiet, row_html
 
@@ -64,7 +64,7 @@ def _row(run: str) -> None:
         row_html(
             found.model, words(found), *STATES[found.state], more=found.message[:200], hint=run
         )
-        if st.button("Open", key=f"open_{run}"):
+        if press.button("Open", key=f"open_{run}"):
             state.show(run=run)
             st.rerun()
 
@@ -125,13 +125,13 @@ def _models() -> None:
                 "included" if card["tier"] == "bundled" else "imported",
                 "plain",
             )
-            if st.button("Open", key=f"open_{card['name']}"):
+            if press.button("Open", key=f"open_{card['name']}"):
                 state.show(model=card["name"])
                 st.rerun()
 
 
 def back() -> None:
     """The way back to the lists."""
-    if st.button("All runs", icon=":material/arrow_back:", key="train_back"):
+    if press.button("All runs", icon=":material/arrow_back:", key="train_back"):
         state.show()
         st.rerun()
