@@ -68,6 +68,8 @@ class _Step:
     """Seconds that it took; None before its end."""
     worked: bool = False
     """Whether it had anything to do: one that was found in the cache says nothing of others."""
+    sure: bool = False
+    """Whether that was measured in this very run, as slow as the machine is now."""
     first: float = 0.0
     """Expected seconds before its first count: processes begin, files open, libraries load."""
     start: float | None = None
@@ -135,11 +137,12 @@ class Steps:
         """One more step, to be begun later; ``first``: besides, seconds before its first count."""
         self._steps.setdefault(key, _Step(kind, max(seconds, 1e-3), first=first))
 
-    def expect(self, key: Hashable, seconds: float) -> None:
-        """More is known now of a step that has not ended; nothing where there is no such step."""
+    def expect(self, key: Hashable, seconds: float, *, sure: bool = False) -> None:
+        """More is known now of a step that has not ended; nothing where there is no such step.
+        ``sure``: by what was timed a moment ago, so that no factor of the machine comes on top."""
         step = self._steps.get(key)
         if step is not None and step.spent is None:
-            step.expected = max(seconds, 1e-3)
+            step.expected, step.sure = max(seconds, 1e-3), sure
 
     def begin(self, key: Hashable) -> Inside:
         """Begin a step, which ends the one before it, and return its progress."""
@@ -257,7 +260,7 @@ class Steps:
         step, far, spent = self._steps[self._now], self._far(), since - self._since
         if not far:
             return self._left_unseen(step, spent)
-        guess = step.expected * self._factor(step.kind) * (1 - far)
+        guess = self._work(step) * (1 - far)
         speed = rate(self._lines)
         if not speed:
             return guess
@@ -269,7 +272,7 @@ class Steps:
 
     def _left_unseen(self, step: _Step, spent: float) -> float:
         """Of a step that has counted nothing yet."""
-        work = step.expected * self._factor(step.kind)
+        work = self._work(step)
         if not step.first:
             return max(work - spent, OVERRUN * spent)
         return max(step.first * self._factor(FIRST) - spent, OVERRUN * spent) + work
@@ -277,7 +280,10 @@ class Steps:
     def _expected(self, step: _Step) -> float:
         """Seconds of a step that has not begun."""
         first = step.first * self._factor(FIRST) if step.first else 0.0
-        return first + step.expected * self._factor(step.kind)
+        return first + self._work(step)
+
+    def _work(self, step: _Step) -> float:
+        return step.expected * (1.0 if step.sure else self._factor(step.kind))
 
     def _factor(self, kind: str) -> float:
         """By how much steps of a kind take longer than expected: as those of it did. Where few of
@@ -308,10 +314,12 @@ class Steps:
         """Kind, expected and real seconds of what was measured; what came before the first count of
         a step is a kind of its own."""
         over = [one for one in self._steps.values() if one.counted is not None and one.worked]
+        over = [one for one in over if not one.sure]
         found = [(step.kind, step.expected, step.counted or 0.0) for step in over]
         found += [(FIRST, step.first, step.start or 0.0) for step in over if step.first]
-        if self._now is not None and (far := self._far()) > TOLD:
-            step, spent = self._steps[self._now], self.clock() - self._since
+        step = self._steps.get(self._now)
+        if step is not None and not step.sure and (far := self._far()) > TOLD:
+            spent = self.clock() - self._since
             found.append((step.kind, step.expected * far, self._measured(step, spent)[1]))
         return found
 

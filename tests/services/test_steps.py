@@ -193,3 +193,17 @@ def test_what_is_known_better_meanwhile_counts():
     steps.expect("encode", 12.0)
     steps.expect("robustness", 50.0)  # no such step was planned
     assert steps.left() == pytest.approx(12.0)
+
+
+def test_what_was_timed_in_this_run_is_as_slow_as_the_machine_already():
+    now = [0.0]
+    steps = Steps(None, clock=lambda: now[0])
+    steps.add("times", "times", 2.0)
+    steps.add("robustness", "study", 20.0)
+    inside = steps.begin("times")
+    now[0] += 8.0
+    inside(1, 1)
+    steps.end()
+    assert steps.left() > 30.0, "all kinds are expected to take longer"
+    steps.expect("robustness", 80.0, sure=True)
+    assert steps.left() == pytest.approx(80.0)
