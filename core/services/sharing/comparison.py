@@ -96,7 +96,7 @@ def _lead(board: _Board) -> str:
         return f"{len(answers)} encoder{'s' * (len(answers) > 1)}, one picture, side by side."
     right = [sum(hit.verdict == "same" for hit in one.hits) for one in answers]
     same = [one for one, count in zip(answers, right, strict=True) if count == max(right)]
-    names = " and ".join(board.title(one.encoder) for one in same)
+    names = " and ".join(encoder_title(one.encoder) for one in same)
     length = max(len(one.hits) for one in answers)
     return f"Most right among the first {length}: {names}, {max(right)} of {length}."
 
@@ -179,7 +179,7 @@ def _legend(answers: Sequence[SearchResult]) -> str:
 def _agreement(board: _Board) -> str:
     k = max(answer.k for answer in board.alone)
     found = agreement(board.alone, k)
-    titles = [board.title(name) for name in found.encoders]
+    titles = [encoder_title(name) for name in found.encoders]
     rows = [
         [html.escape(title), *(f"{value:.2f}" for value in line)]
         for title, line in zip(titles, found.overlap, strict=True)
