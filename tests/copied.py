@@ -23,9 +23,11 @@ FILES = (
 
 def copy(home: Path) -> Path:
     """All that is needed to run and test the product, in the folder ``home``; what is shipped is
-    only linked to."""
+    only linked to. What is compiled comes along; pytest's own names the folder it was compiled in.
+    """
     for folder in PRODUCT:
-        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        left = ("__pycache__",) if folder == "tests" else ()
+        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns(*left))
     for file in FILES:
         shutil.copy(ROOT / file, home)
     (home / "artifacts").symlink_to(ROOT / "artifacts")
@@ -39,7 +41,7 @@ def examples(page: str) -> list[str]:
 
 def ran(project: Path, *arguments: str) -> str:
     """Standard output of a Python command in the copy."""
-    env = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=project,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ MOST = 14
 
 def test_types_hold():
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", os.devnull],
+        [sys.executable, "-m", "mypy"],  # what did not change since the last run is in its cache
         cwd=ROOT,
         capture_output=True,
         text=True,

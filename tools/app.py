@@ -24,6 +24,7 @@ if __name__ == "__main__" and not graphs.kept():
     lean.begin()  # beside all that follows
 
 # isort: split
+import streamlit.logger
 import uvicorn
 from starlette.middleware import Middleware
 from streamlit.starlette import App
@@ -39,7 +40,9 @@ from core.services.hosting.web import Front
 @asynccontextmanager
 async def begun(_: App) -> AsyncIterator[dict]:
     """What the server does beside answering."""
-    logs.configure()
+    if logs.configure():  # each module of Streamlit has a logger that writes by itself
+        streamlit.logger.setup_formatter = logs.adopt  # type: ignore[assignment]
+        streamlit.logger.update_formatter()
     if settings.hosted():
         # Threads that spin while they wait take the cores from the other visitors' pages: beside 25
         # busy processes on two cores a picture took 3.2 s to encode with, and 0.1 s without. Read
@@ -60,8 +63,17 @@ class Config(uvicorn.Config):
         super().__init__(*given, server_header=False, loop=loop, **named)
 
 
+def told(error: Exception) -> bool:
+    """What no page has caught, as a message; whether it could be told."""
+    from pages.parts import guard  # with the pages, which a server loads when it is asked for one
+
+    return guard.unforeseen(error)
+
+
 uvicorn.Config = Config  # type: ignore[misc]
-app = App(ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)])
+app = App(
+    ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)], on_script_error=told
+)
 
 if __name__ == "__main__":
     code: object = 1

@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -42,13 +43,12 @@ from tools.serve import end, free_port, start, wait_until_up
 
 VOTERS, ROUNDS, SECONDS = 40, 10, 60.0
 ENCODERS = "hog.8x8,hsv.12x4x4,tiny.16x16"
-PATIENCE_S, AGAIN_S, WHOLE_S = 120.0, 0.2, 0.05
+PATIENCE_S, AGAIN_S, WHOLE_S = 600.0, 0.2, 0.05
 CHANGES = 0.3
 """How many of the votes are changed once, while the round is open."""
 BUTTONS = {"A is better": "A", "Equal": "equal", "B is better": "B", "Neither fits": "neither"}
 CHOICES = {"A": "left", "equal": "tie", "B": "right", "neither": "bad"}
 GONE = (ConnectionClosed, InvalidHandshake, OSError, TimeoutError)
-LOOKS = 3
 Kept = dict[tuple[int, str], str]
 """(round, voter) -> choice."""
 
@@ -75,6 +75,7 @@ class Tab:
 
     async def _open(self) -> None:
         self._known, self._run, self._runs, self.shown = {}, [], True, []
+        self._parts: list[str] = []
         self._again, self._session, self._hash = {}, "", ""
         self._socket = await connect(
             f"{self.address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"],
@@ -86,7 +87,18 @@ class Tab:
         if self._socket is not None:
             await self._socket.close()
 
-    async def _ask(self, fragment: str = "", pressed: str = "", by_itself: bool = False) -> None:
+    async def give(self, *values: WidgetState) -> None:
+        """Run the page with values of controls, whatever they are; nothing checks them here."""
+        await self._ask(values=values)
+        await self.look()
+
+    async def _ask(
+        self,
+        fragment: str = "",
+        pressed: str = "",
+        by_itself: bool = False,
+        values: Sequence[WidgetState] = (),
+    ) -> None:
         said = BackMsg()
         if self._hash:
             said.rerun_script.page_script_hash = self._hash
@@ -96,6 +108,7 @@ class Tab:
         said.rerun_script.fragment_id, said.rerun_script.is_auto_rerun = fragment, by_itself
         if pressed:
             said.rerun_script.widget_states.widgets.add(id=pressed, trigger_value=True)
+        said.rerun_script.widget_states.widgets.extend(values)
         await self._socket.send(said.SerializeToString())
 
     async def look(self, until: float | None = None) -> None:
@@ -144,8 +157,8 @@ class Tab:
 
     def _new_session(self, said: ForwardMsg) -> None:
         self._session, self._run = said.new_session.initialize.session_id, []
-        self._runs = True
-        if not said.metadata.run.fragment_ids:
+        self._runs, self._parts = True, list(said.metadata.run.fragment_ids)
+        if not self._parts:
             self._again = {}
 
     def _delta(self, said: ForwardMsg) -> None:
@@ -170,7 +183,10 @@ class Tab:
     def _script_finished(self, said: ForwardMsg) -> bool:
         if said.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return False
-        self.shown, self._runs = self._run, False
+        # A run of a fragment leaves the rest of the page as it is; one that was asked for late, and
+        # whose fragment is gone meanwhile, draws nothing at all.
+        rest = [both for both in self.shown if both[1] not in self._parts] if self._parts else []
+        self.shown, self._runs = [*rest, *self._run], False
         return True
 
     def words(self) -> str:
@@ -230,6 +246,10 @@ class Seen:
     reconnected: int = 0
     faults: list[str] = field(default_factory=list)
 
+    def told(self, number: int) -> int:
+        """How many were shown their vote of a round as counted."""
+        return sum(one == number for one, _ in self.counted)
+
 
 class Voter:
     """One of the class: joins by the code, votes on each round once, sometimes changes the vote, and
@@ -272,7 +292,7 @@ class Voter:
         return len(set(numbers)) == 1 and numbers[0] > 0 and self.tab.can("Neither fits")
 
     def _closed(self) -> bool:
-        return "Wait for the next round." in self.tab.words()
+        return "Wait for the next round." in self.tab.words() or self.tab.can("See the result")
 
     def _done(self, number: int) -> bool:
         if number not in self.plan:
@@ -286,13 +306,14 @@ class Voter:
 
     async def _noted(self) -> int:
         """The round that is shown; what the page says of the vote in it is kept. What would be a
-        fault is looked at again: a page may have been read while it changed."""
-        for _ in range(LOOKS):
-            number, fault = self._read()
-            if not fault:
-                return number
+        fault is looked at until the round ends: a page may have been read while it changed."""
+        number, fault = self._read()
+        deadline = time.monotonic() + PATIENCE_S / 10
+        while fault and time.monotonic() < deadline:
             await self.tab.look()
-        self.seen.faults.append(fault)
+            number, fault = self._read()
+        if fault:
+            self.seen.faults.append(fault)
         return number
 
     def _read(self) -> tuple[int, str]:
@@ -358,9 +379,12 @@ class Server:
         self.away_s = time.monotonic() - began
 
 
-async def _lead(server: Server, rounds: int, pace_s: float, voters: int, join: Callable) -> Kept:
-    """The teacher: opens the room, shows round after round once everybody's vote is counted, and
-    takes the CSV. -> what the CSV holds."""
+async def _lead(
+    server: Server, rounds: int, pace_s: float, voters: int, join: Callable, seen: Seen
+) -> Kept:
+    """The teacher: opens the room, shows round after round once everybody's vote is counted and
+    their phone has said so (else a slow machine ends rounds before), and takes the CSV. -> what the
+    CSV holds."""
     tab = Tab(server.address, "arena", rounds=str(rounds), encoders=ENCODERS)
     await tab.open()
     await tab.press("Open a room")
@@ -374,7 +398,7 @@ async def _lead(server: Server, rounds: int, pace_s: float, voters: int, join: C
             await tab.until(lambda words: _votes(words) >= voters // 2)
             await asyncio.to_thread(server.kill)
             await tab.open()
-        await tab.until(lambda words: _votes(words) >= voters)
+        await tab.until(lambda words, n=number: _votes(words) >= voters <= seen.told(n))
         while time.monotonic() < least:
             await tab.look(least)
         await tab.press("Show the names")
@@ -408,9 +432,9 @@ async def _class(server: Server, voters: int, rounds: int, seconds: float) -> tu
             )
             for number in range(voters)
         )
-        await ready.wait()
+        await asyncio.wait_for(ready.wait(), PATIENCE_S)
 
-    in_csv = await _lead(server, rounds, seconds / rounds - 1.0, voters, join)
+    in_csv = await _lead(server, rounds, seconds / rounds - 1.0, voters, join, seen)
     await asyncio.wait_for(asyncio.gather(*people), PATIENCE_S)
     return seen, in_csv
 

@@ -8,7 +8,7 @@ from core.cli.output import Progress, command, emit, flag, log_option, option, t
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation import ahead, crossing, gains, reports, studies
-from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.evaluate import evaluate, protocols_of
 from core.services.evaluation.leaderboard import (
     Leaderboard,
     boards,
@@ -149,7 +149,9 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     steps = Steps(progress)
     if options.studies:
-        ahead.add_studies(steps, datasets, wanted)
+        for dataset in datasets:
+            named = protocols_of(dataset, split_names(options.protocols), options.crop)
+            ahead.add_studies(steps, dataset, wanted, named)
     report = evaluate(
         options.name,
         datasets,

@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
-        log = getattr(options, "log", None)
-        with turns.turn(Path(log) if log else None):
-            options.run(options)
+        if log := getattr(options, "log", None):
+            turns.wait(Path(log))
+        options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)

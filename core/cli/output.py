@@ -235,6 +235,9 @@ class Progress:
         self.left: float | None = None
         """Seconds left of all steps, and the share of them that passed, where somebody knows."""
         self.share: float | None = None
+        self.step: float | None = None
+        """Of these seconds those of the step at work; for how long it has counted nothing yet."""
+        self.silent: float | None = None
 
     def __call__(self, done: int, total: int) -> bool:
         now = time.monotonic()
@@ -277,7 +280,7 @@ class Progress:
 
     def _show(self, done: int, total: int, seconds: float) -> None:
         if self.log:
-            known = {} if self.left is None else {"left": self.left, "share": self.share}
+            known = {} if self.left is None else self._known()
             message = self.what
             jobs.write_line(
                 self.log, state="running", done=done, total=total, message=message, **known
@@ -294,6 +297,10 @@ class Progress:
             print(f"\r{_filled(_cut(text, room), room)}", end="", file=sys.stderr, flush=True)
         elif total and done >= total:
             print(text, file=sys.stderr)
+
+    def _known(self) -> dict[str, float | None]:
+        told = {"left": self.left, "share": self.share, "step": self.step, "silent": self.silent}
+        return {name: value and round(value, 4) for name, value in told.items()}
 
     def _ahead(self, done: int, total: int, seconds: float) -> str:
         """``, 12/s, 8 s left``, as far as it is known."""

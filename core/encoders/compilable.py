@@ -59,3 +59,7 @@ class Compilable(Encoder):
         ):
             self._graphs[self.form] = known
         return self.graph is not None
+
+    def graph_seconds(self) -> float | None:
+        """Seconds of processor time that its graph takes for a picture, where that was measured."""
+        return compiled.graph_seconds(cast(Source, self))

@@ -5,6 +5,9 @@ the points near another map. So its compiled step (one round over all edges, pin
 in requirements.txt) is called here, round by round.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +54,20 @@ def optimise(
     return places
 
 
+@cache
+def _compiled() -> Callable[..., None]:
+    """One round of umap-learn over all edges. What it compiles for its graph and its rounds is
+    kept on disk, which it does not ask for itself: else each process compiles for 4 seconds."""
+    from umap import umap_
+    from umap.layouts import _get_optimize_layout_euclidean_single_epoch_fn
+
+    move = _get_optimize_layout_euclidean_single_epoch_fn(False)
+    for made in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, move):
+        with suppress(RuntimeError):  # numba's, where it finds no folder to write to
+            made.enable_caching()
+    return move
+
+
 def _unit_box(places: np.ndarray) -> np.ndarray:
     """Scaled to 0..10 on its longer side, as UMAP begins; one scale for both axes, so that shapes
     stay."""
@@ -63,7 +80,6 @@ def _unit_box(places: np.ndarray) -> np.ndarray:
 
 def _step(graph, places: np.ndarray, model, rounds: int):
     """``step(alpha, number)`` moves ``places`` by one round."""
-    from umap.layouts import _get_optimize_layout_euclidean_single_epoch_fn
     from umap.umap_ import make_epochs_per_sample
 
     every = make_epochs_per_sample(graph.data, rounds)
@@ -75,7 +91,7 @@ def _step(graph, places: np.ndarray, model, rounds: int):
         .astype(np.int64)
     )
     seeds = np.tile(seed, (len(places), 1)) + places[:, :1].astype(np.float64).view(np.int64)
-    move = _get_optimize_layout_euclidean_single_epoch_fn(False)
+    move = _compiled()
     none = np.zeros(1, np.float32)
 
     def step(alpha: float, number: int) -> None:
@@ -185,6 +201,7 @@ def fuzzy_graph(
     rows, distances = in_space(vectors, vectors, k, progress, own=True)
     import umap
 
+    _compiled()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

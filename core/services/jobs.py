@@ -24,7 +24,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import limits, ownership
 from core.services.hosting.settings import TOKEN, value
-from core.services.steps import rate
+from core.services.steps import rate, still_left
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
@@ -82,7 +82,8 @@ def start(title: str, arguments: Sequence[str]) -> str:
         UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
     """
     if ownership.is_visitor():
-        limits.check_job(arguments[0], len(listing(active_only=True)), _waiting())
+        waiting = sum(job.state == QUEUED for job in of_visitors())
+        limits.check_job(arguments[0], len(listing(active_only=True)), waiting)
         limits.check_room(0)
         limits.evict()
     _forget_old()
@@ -132,13 +133,13 @@ def _environment() -> dict[str, str]:
     return made
 
 
-def _waiting() -> int:
-    """How many jobs of all visitors wait for their turn."""
-    waiting = 0
+def of_visitors() -> list[JobStatus]:
+    """Jobs of all visitors that have not ended."""
+    found = []
     for one in ownership.visitors():
         with store.in_layer(one.folder):
-            waiting += sum(job.state == QUEUED for job in listing(active_only=True))
-    return waiting
+            found += listing(active_only=True)
+    return found
 
 
 def _forget_old() -> None:
@@ -209,11 +210,11 @@ def _status(job: str) -> JobStatus:
 
 def _left(last: dict, done: int, total: int, speed: float) -> float | None:
     """Seconds left: what the job itself expects of its steps to come, less those that passed since
-    it said so (half of them at most: it may take longer than it thinks); else by its rate."""
+    it said so; else by its rate."""
     if "left" not in last:
         return (total - done) / speed if speed > 0 and total > done else None
     since = max(time.time() - last["time"], 0.0)
-    return max(last["left"] - since, last["left"] / 2)
+    return still_left(last["left"], since, last.get("step"), last.get("silent"))
 
 
 def retry(job: str) -> str:

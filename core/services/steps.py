@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import exp, log
+from typing import Any
 
 from core.types import Progress, report, tell
 
@@ -48,7 +50,12 @@ TOLD = 0.1
 """From this share of a step on its own rate alone says what is left of it; before, what was
 expected of it has a part in that."""
 PRIOR = 0.05
-"""What was expected weighs as much as this share of all steps, measured."""
+"""A kind of which no more was measured than this share of all steps says little of the others."""
+KIND_OFF, MACHINE_OFF = 2.5, 3.0
+"""By what factor steps of one kind are usually off from what the machine makes of all kinds, and
+the machine from what was expected of it: nothing was measured on it yet, or other programs run."""
+FIRST = "first"
+"""The kind of the seconds before a step begins to count."""
 OVERRUN = 0.25
 """Of a step that takes longer than expected and says nothing, so much of its time is still left."""
 
@@ -61,6 +68,11 @@ class _Step:
     """Seconds that it took; None before its end."""
     worked: bool = False
     """Whether it had anything to do: one that was found in the cache says nothing of others."""
+    first: float = 0.0
+    """Expected seconds before its first count: processes begin, files open, libraries load."""
+    start: float | None = None
+    """What these seconds were, and those of all that was counted at the rate that followed."""
+    counted: float | None = None
 
 
 class Inside:
@@ -70,8 +82,10 @@ class Inside:
         self._steps, self._key = steps, key
         self.left: float | None = None
         self.share: float | None = None
+        self.step: float | None = None
+        self.silent: float | None = None
         self.at = 0.0
-        """When it was called last, by the clock of the steps."""
+        """When this was said, by the clock of the steps."""
 
     @property
     def what(self) -> str:
@@ -83,7 +97,6 @@ class Inside:
         self._steps.what = words
 
     def __call__(self, done: int, total: int) -> bool:
-        self.at = self._steps.clock()
         return self._steps.reported(self._key, done, total)
 
 
@@ -91,8 +104,10 @@ class Steps:
     """Steps that are known beforehand, and the seconds left of all of them.
 
     It passes on what a step reports, or how many parts are done where ``count`` is set; a progress
-    that shows ``left`` and ``share`` is given them each time. Steps of one ``kind`` are expected to
-    be wrong by one factor.
+    that shows ``left`` and ``share`` is given them each time, with ``step``, the seconds of them
+    that are the step's at work, and ``silent``, how long that has gone on where it has counted
+    nothing yet: :func:`still_left` reads them later. Steps of one ``kind`` are expected to be wrong
+    by one factor.
     """
 
     def __init__(
@@ -116,13 +131,15 @@ class Steps:
     def what(self, words: str) -> None:
         tell(self.progress, words)
 
-    def add(self, key: Hashable, kind: str, seconds: float) -> None:
-        """One more step, to be begun later; or another expectation of one that has not ended."""
-        known = self._steps.get(key)
-        if known is None:
-            self._steps[key] = _Step(kind, max(seconds, 1e-3))
-        elif known.spent is None:
-            known.expected = max(seconds, 1e-3)
+    def add(self, key: Hashable, kind: str, seconds: float, first: float = 0.0) -> None:
+        """One more step, to be begun later; ``first``: besides, seconds before its first count."""
+        self._steps.setdefault(key, _Step(kind, max(seconds, 1e-3), first=first))
+
+    def expect(self, key: Hashable, seconds: float) -> None:
+        """More is known now of a step that has not ended; nothing where there is no such step."""
+        step = self._steps.get(key)
+        if step is not None and step.spent is None:
+            step.expected = max(seconds, 1e-3)
 
     def begin(self, key: Hashable) -> Inside:
         """Begin a step, which ends the one before it, and return its progress."""
@@ -144,11 +161,13 @@ class Steps:
     def end(self, *unneeded: Hashable) -> None:
         """The step that was begun last has ended; those that are ``unneeded`` will not begin."""
         if self._now is not None:
-            self._steps[self._now].spent = self.clock() - self._since
+            step = self._steps[self._now]
+            step.spent = self.clock() - self._since
+            step.start, step.counted = self._measured(step.spent)
             self._now = self._inside = None
         for key in unneeded:
-            if (step := self._steps.get(key)) and step.spent is None:
-                step.spent = 0.0
+            if (known := self._steps.get(key)) and known.spent is None:
+                known.spent = 0.0
 
     def counted(self, done: int, total: int) -> None:
         """So many parts of all are done. Raises Cancelled where the progress says stop."""
@@ -173,11 +192,12 @@ class Steps:
         self.end(*self._steps)
         if hasattr(self.progress, "left"):
             self.progress.left = self.progress.share = None  # type: ignore[union-attr]
+            self.progress.step = self.progress.silent = None  # type: ignore[union-attr]
 
     def left(self) -> float:
         """Seconds until the last step ends, as far as it is known now."""
         waiting = [s for k, s in self._steps.items() if s.spent is None and k != self._now]
-        return self._left_of_step() + sum(s.expected * self._factor(s.kind) for s in waiting)
+        return self._left_of_step() + sum(map(self._expected, waiting))
 
     def share(self) -> float:
         """How much of all seconds has passed, 0 to 1; it never goes back."""
@@ -195,8 +215,18 @@ class Steps:
         del self._lines[:-KEPT]
 
     def _tell(self) -> None:
-        if hasattr(self.progress, "left"):
-            self.progress.left, self.progress.share = self.left(), self.share()  # type: ignore[union-attr]
+        shown: Any = self.progress
+        if not hasattr(shown, "left"):
+            return
+        shown.left, shown.share = self.left(), self.share()
+        if isinstance(shown, Inside):
+            shown.at = self.clock()
+        within = self._inside
+        if within is not None and within.left is not None:
+            shown.step, shown.silent = within.step, within.silent
+        else:
+            shown.step = self._left_of_step()
+            shown.silent = None if self._far() else self.clock() - self._since
 
     def _far(self) -> float:
         """The share of the step at work, by what it reported last."""
@@ -205,40 +235,83 @@ class Steps:
         last = self._lines[-1] if self._lines else {}
         return min(last["done"] / last["total"], 1.0) if last.get("total") else 0.0
 
+    def _measured(self, spent: float) -> tuple[float, float]:
+        """Of the seconds that the step at work has ``spent``: those before it began to count, and
+        those of what it has counted."""
+        counts = [line for line in _phase(self._lines) if line["done"]]
+        if len(counts) < 2 or counts[0]["done"] == counts[-1]["done"]:
+            return 0.0, spent
+        first, last = counts[0], counts[-1]
+        each = (last["time"] - first["time"]) / (last["done"] - first["done"])
+        counted = min(each * last["done"], spent)
+        return spent - counted, counted
+
     def _left_of_step(self) -> float:
         if self._now is None:
             return 0.0
-        if self._inside is not None and (left := self._inside.left) is not None:
-            return max(left - (self.clock() - self._inside.at), left / 2)
-        step, far, spent = self._steps[self._now], self._far(), self.clock() - self._since
-        expected = step.expected * self._factor(step.kind)
-        guess = expected * (1 - far) if far else max(expected - spent, OVERRUN * spent)
+        inside, since = self._inside, self.clock()
+        if inside is not None and inside.left is not None:
+            return still_left(inside.left, since - inside.at, inside.step, inside.silent)
+        step, far, spent = self._steps[self._now], self._far(), since - self._since
+        if not far:
+            return self._left_unseen(step, spent)
+        guess = step.expected * self._factor(step.kind) * (1 - far)
         speed = rate(self._lines)
         if not speed:
             return guess
         last = self._lines[-1]
         measured = (last["total"] - last["done"]) / speed
-        measured = max(measured - (self.clock() - last["time"]), measured / 2)
+        measured = max(measured - (since - last["time"]), measured / 2)
         weight = min(far / TOLD, 1.0)
         return weight * measured + (1 - weight) * guess
 
+    def _left_unseen(self, step: _Step, spent: float) -> float:
+        """Of a step that has counted nothing yet."""
+        work = step.expected * self._factor(step.kind)
+        if not step.first:
+            return max(work - spent, OVERRUN * spent)
+        return max(step.first * self._factor(FIRST) - spent, OVERRUN * spent) + work
+
+    def _expected(self, step: _Step) -> float:
+        """Seconds of a step that has not begun."""
+        first = step.first * self._factor(FIRST) if step.first else 0.0
+        return first + step.expected * self._factor(step.kind)
+
     def _factor(self, kind: str) -> float:
         """By how much steps of a kind take longer than expected: as those of it did. Where few of
-        it were measured, by the root of what all did: a machine that is busy delays all kinds, an
+        it were measured, as all kinds did: a machine that is busy delays every one of them, an
         encoder of which nothing was known only its own."""
-        measured = [
-            (step.kind, step.expected, step.spent)
-            for step in self._steps.values()
-            if step.spent is not None and step.worked
-        ]
+        pairs, steps = self._pairs(), self._steps.values()
+        if kind == FIRST:
+            own = [step.first for step in steps if step.first]
+        else:
+            own = [step.expected for step in steps if step.kind == kind]
+        same = [(expected, spent) for of, expected, spent in pairs if of == kind]
+        return _ratio(same, sum(own) / max(len(own), 1) / 2, self._in_all(pairs))
+
+    def _in_all(self, pairs: Sequence[tuple[str, float, float]]) -> float:
+        """What all kinds have in common, by the mean of their logarithms: each differs from it by a
+        factor of its own as large as ``KIND_OFF``, and it from 1 by ``MACHINE_OFF``."""
+        little = PRIOR * sum(step.expected for step in self._steps.values())
+        weights, logs = 0.0, 0.0
+        for kind in {of for of, _, _ in pairs}:
+            expected = sum(one for of, one, _ in pairs if of == kind)
+            spent = sum(one for of, _, one in pairs if of == kind)
+            weight = expected / (expected + little)
+            weights += weight
+            logs += weight * log(max(spent, 1e-3) / expected)
+        return exp(logs / (weights + (log(KIND_OFF) / log(MACHINE_OFF)) ** 2))
+
+    def _pairs(self) -> list[tuple[str, float, float]]:
+        """Kind, expected and real seconds of what was measured; what came before the first count of
+        a step is a kind of its own."""
+        over = [one for one in self._steps.values() if one.counted is not None and one.worked]
+        found = [(step.kind, step.expected, step.counted or 0.0) for step in over]
+        found += [(FIRST, step.first, step.start or 0.0) for step in over if step.first]
         if self._now is not None and (far := self._far()) > TOLD:
-            step = self._steps[self._now]
-            measured.append((step.kind, step.expected * far, self.clock() - self._since))
-        weight = PRIOR * sum(step.expected for step in self._steps.values())
-        in_all = _ratio([(expected, spent) for _, expected, spent in measured], weight, 1.0)
-        same = [(expected, spent) for of, expected, spent in measured if of == kind]
-        own = [step.expected for step in self._steps.values() if step.kind == kind]
-        return _ratio(same, sum(own) / max(len(own), 1) / 2, in_all**0.5)
+            step, spent = self._steps[self._now], self.clock() - self._since
+            found.append((step.kind, step.expected * far, self._measured(spent)[1]))
+        return found
 
 
 def _ratio(pairs: Sequence[tuple[float, float]], weight: float, prior: float) -> float:
@@ -247,3 +320,18 @@ def _ratio(pairs: Sequence[tuple[float, float]], weight: float, prior: float) ->
     expected = sum(pair[0] for pair in pairs)
     spent = sum(pair[1] for pair in pairs)
     return (spent + weight * prior) / (expected + weight) if expected + weight else prior
+
+
+def still_left(left: float, since: float, step: float | None, silent: float | None) -> float:
+    """What is left of what was said ``since`` seconds ago: a step that counts says so again soon,
+    and half of what it had left is over at most; one that is ``silent`` may take longer than it
+    was thought to.
+
+    Args:
+        left: seconds left of all steps, as it was said.
+        step: those of them that are the step's at work; None where it was not said.
+        silent: how long that step had gone on without a count; None where it counts.
+    """
+    step = left if step is None else step
+    least = step / 2 if silent is None else OVERRUN * (silent + since)
+    return left - step + max(step - since, least)

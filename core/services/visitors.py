@@ -9,6 +9,7 @@ import time
 from core import store
 from core.errors import UserError
 from core.services import jobs
+from core.services.arena import ballots
 from core.services.hosting import ownership
 from core.services.hosting.ownership import Visitor
 from core.services.hosting.settings import hosted, value
@@ -50,6 +51,7 @@ def delete(one: Visitor) -> int:
     library.forget(one.folder)
     serving.forget(one.folder)
     jobs.forget(one.folder)
+    ballots.forget(one.folder)
     for entry in store.entries(home=one.folder):
         store.let_go(entry.kind, entry.path)
     store.remove(one.folder)

@@ -146,13 +146,10 @@ def make(source: Source, progress: Progress | None = None) -> Graph | None:
 def measured(source: Any) -> tuple[float | None, str]:
     """How many times the processor time of its graph torch took for a network when it was compiled,
     and, where torch stays in use, why."""
-    if (by := usable()) is None:
+    if (meta := _noted(source)) is None:
         return None, "OpenVINO is not installed, or switched off"
     if source.form not in HINTS:
         return None, f"it runs in {source.form}"
-    name = store.key(_causes(source, by))
-    folder = store.find(KIND, name) or _set_up(name)
-    meta = (store.read_meta(folder) if folder else None) or {}
     if not meta.get("graph_s"):
         return None, meta.get("reason", "not compiled yet")
     gain = round(meta["torch_s"] / meta["graph_s"], 2)
@@ -160,6 +157,23 @@ def measured(source: Any) -> tuple[float | None, str]:
         return gain, ""
     wrong = meta["difference"] > TOLERANCE
     return gain, "its results differ from torch's" if wrong else "torch is faster"
+
+
+def graph_seconds(source: Source) -> float | None:
+    """Seconds of processor time that the graph of a network took for a picture when it was made;
+    None where none is in use, or one of another number format was timed."""
+    meta = _noted(source) if source.form == FP32 else None
+    return meta["graph_s"] / TRIED if meta and meta.get("used") else None
+
+
+def _noted(source: Source) -> dict | None:
+    """What was noted when a network was compiled, empty where it was not; None where none can
+    be."""
+    if (by := usable()) is None:
+        return None
+    name = store.key(_causes(source, by))
+    folder = store.find(KIND, name) or _set_up(name)
+    return (store.read_meta(folder) if folder else None) or {}
 
 
 def _set_up(name: str) -> Path | None:

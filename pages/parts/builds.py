@@ -149,20 +149,28 @@ def failed(locator: str) -> JobStatus | None:
 
 def progress_words(job: JobStatus) -> str:
     """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB
-    per second · 22 s left``; with what it counts where it says so: ``Learning: 3 of 40 · ...``."""
-    if not job.total:  # what a command calls its own work is not for pages
-        return job.message if job.message[:1].isupper() else "Starting"
-    fetched = job.arguments[0] == "download"
-    far = f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
-    said, trains = job.message[:1].isupper(), job.arguments[0] == "train"
-    parts = [f"{job.message}: {far}" if said else far]
-    if job.rate and job.arguments[0] != "evaluate":  # its parts are too unlike for one
-        rate = size(job.rate) if fetched else per_second(job.rate)
+    per second · 22 s left``; with what it counts where it says so: ``Learning: 3 of 40 · ...``; of
+    what counts nothing ``Loading ... · 40 s left``."""
+    parts = [_far(job)]
+    unlike = job.arguments[0] in ("evaluate", "tune")  # their parts have no one rate
+    if job.rate and job.total and not unlike:
+        rate = size(job.rate) if job.arguments[0] == "download" else per_second(job.rate)
         parts.append(f"{rate} per second")
-    left = _run_left(job) if said and trains else job.seconds_left
+    trains = job.arguments[0] == "train" and job.message[:1].isupper()
+    left = _run_left(job) if trains else job.seconds_left
     if left is not None:
         parts.append(f"{duration(left)} left")
     return " · ".join(parts)
+
+
+def _far(job: JobStatus) -> str:
+    """How far it is, and at what, as far as a page says that."""
+    said = job.message[:1].isupper()  # what a command calls its own work is not for pages
+    if not job.total:
+        return job.message if said else "Starting"
+    fetched = job.arguments[0] == "download"
+    far = f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
+    return f"{job.message}: {far}" if said else far
 
 
 def _run_left(job: JobStatus) -> float | None:

@@ -17,7 +17,7 @@ from core.services.embedding.build import estimate as estimate_build
 from core.services.embedding.galleries import lacks_index
 from core.services.explaining.explain import Explained, Explainer, explain
 from core.services.explaining.explain import methods_of as explaining_methods
-from core.services.hosting import settings
+from core.services.hosting import limits, settings
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
@@ -51,17 +51,25 @@ def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
 
-@caches.quick(max_entries=4, ttl=SHORT, gallery=True)
 def encoder_rows() -> list[dict]:
     """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
     longer than all else."""
+    return _encoder_rows(limits.may("download"))
+
+
+@caches.quick(max_entries=4, ttl=SHORT, gallery=True)
+def _encoder_rows(may_fetch: bool) -> list[dict]:
     return library.encoder_rows()
 
 
-@caches.quick(max_entries=400, ttl=SHORT, gallery=True)
 def encoder_row(name: str) -> dict | None:
     """One encoder, listed or not; None where nothing answers to the name. Read it, never change
     it."""
+    return _encoder_row(name, limits.may("download"))
+
+
+@caches.quick(max_entries=400, ttl=SHORT, gallery=True)
+def _encoder_row(name: str, may_fetch: bool) -> dict | None:
     try:
         return library.get_encoder_row(name)
     except UserError:
@@ -180,7 +188,7 @@ def forget_builds() -> None:
         recent_jobs,
         cache_rows,
     )
-    more = (own_vectors, encoder_rows, encoder_row, detector_rows, *FOLLOW_BUILDS)
+    more = (own_vectors, _encoder_rows, _encoder_row, _detector_rows, *FOLLOW_BUILDS)
     for cache in (*known, *more):
         cache.clear()
 
@@ -296,9 +304,13 @@ def asked(query: str, box: Box = None) -> Query:
     return Query(data=uploads.read(name), name="uploaded picture", box=box)
 
 
-@caches.quick(max_entries=2, ttl=SHORT, gallery=True)
 def detector_rows() -> list[dict]:
     """Every detector of subjects. Read the rows, never change them."""
+    return _detector_rows(limits.may("download"))
+
+
+@caches.quick(max_entries=2, ttl=SHORT, gallery=True)
+def _detector_rows(may_fetch: bool) -> list[dict]:
     return detecting.detector_rows()
 
 

@@ -40,13 +40,12 @@ def guarded(call: Callable[[], T], what: str) -> T:
     except UserError:
         raise
     except Exception as error:
+        number = logs.request()  # before it is logged, so that the log can be searched for it
         log.exception("%s failed", what)
         if told := store.refusal(error):
             raise told from error
         if hosted():
-            raise UserError(
-                f"{what} failed.", fix=f"Tell the operator: {logs.request()}."
-            ) from error
+            raise UserError(f"{what} failed.", fix=f"Tell the operator: {number}.") from error
         raise UserError(
             f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
             fix="The server's log has the details.",
@@ -56,6 +55,21 @@ def guarded(call: Callable[[], T], what: str) -> T:
 def public(words: str) -> str:
     """``words`` as visitors may read them: a public server keeps its places to itself."""
     return ownership.public(words)
+
+
+def unforeseen(error: Exception) -> bool:
+    """What a page, a fragment or a callback left uncaught outside of :func:`run`, as values do that
+    no browser sends for a control: a sentence of ours in place of Streamlit's.
+
+    Returns True: the error has been told.
+    """
+    number = logs.request()
+    log.error("%s: %s", type(error).__name__, error)
+    with ownership.settled():
+        told = store.refusal(error)
+        fix = f"Tell the operator: {number}." if hosted() else "The server's log has the details."
+        trouble(told or UserError("This could not be done.", "Load the page again.", fix))
+    return True
 
 
 def run(page: Callable[[], None], name: str) -> None:

@@ -272,7 +272,7 @@ def _bring(turn: int) -> None:
     except UserError as error:
         st.session_state[OUTCOME] = error
         return
-    cached.detector_rows.clear()
+    cached.forget_builds()
     st.session_state[OUTCOME] = brought
     st.session_state[ROUND] += 1
     st.session_state[crop.DETECTOR] = brought
@@ -285,7 +285,7 @@ def _remove(name: str) -> None:
         guarded(lambda: detecting.remove(name), "Removing the network")
     except UserError as error:
         st.session_state[OUTCOME] = error
-    cached.detector_rows.clear()
+    cached.forget_builds()
     crop.heal()
 
 

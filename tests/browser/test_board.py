@@ -38,38 +38,35 @@ def links_to(page, **params: str | None) -> None:
         expect(page).to_have_url(there)
 
 
-def test_six_columns_are_whole_on_a_screen_of_1280(open_at):
-    page = open_at(SIX)
+def test_six_columns_on_screens_of_three_widths_and_what_stays_with_other_ones(open_at):
+    page = open_at(SIX, width=390, height=900)
     answered(page, 30)
-    for selector in (".column", ".head", ".hit"):
-        boxes = page.locator(selector).evaluate_all(BOXES)
-        assert len(boxes) in (6, 30)
-        assert all(0 <= left < right <= 1280 for left, right in boxes), selector
-    starts = page.locator(".column").evaluate_all(BOXES)
-    assert all(one[1] <= other[0] for one, other in itertools.pairwise(starts)), (
-        "columns lie over one another"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    a_strip_leads_to_the_rest(page, 390, 1)
+    page.set_viewport_size({"width": 820, "height": 900})
+    a_strip_leads_to_the_rest(page, 820, 3)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    six_columns_are_whole(page)
+    marks = marks_of(page)
+    assert len(set(marks.values())) == 6
+    fills = page.locator(".head .shape path").evaluate_all(
+        "all => all.map(one => one.getAttribute('fill'))"
     )
-    cut = (
-        "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one =>"
-        " one.textContent)"
-    )
-    assert page.locator(".head .title").evaluate_all(cut) == [], "a name is cut"
-    assert page.locator(".tabs").is_hidden()
+    assert len(set(fills)) == 6, "two colours are alike"
+    bars = page.locator('.column[data-key="hog.8x8"] .hit .bar i').evaluate_all(BARS)
+    assert len(set(bars)) > 3
+    heads_stay_in_sight(page)
+    other = open_at("compare?encoders=sift.vlad32,hog.8x8,hsv.12x4x4&k=5")
+    answered(other, 15)
+    assert other.locator('.column[data-key="hog.8x8"] .hit .bar i').evaluate_all(BARS) == bars
+    three = marks_of(other)
+    assert three == {name: marks[name] for name in three}
+    bar = other.locator('.column[data-key="hog.8x8"] .bar').first
+    expect(bar).to_have_attribute("title", re.compile("^Closer than .* of random pairs"))
 
 
-def test_heads_stay_in_sight_when_the_answers_are_scrolled(open_at):
-    page = open_at(SIX)
-    answered(page, 30)
-    page.evaluate("document.querySelector('.stMain').scrollBy(0, 700)")
-    head, last = page.locator(".head").first, page.locator(".hit").nth(4)
-    eventually(page, lambda: last.bounding_box()["y"], lambda y: y < 700)
-    assert 0 <= head.bounding_box()["y"] < 20
-
-
-@pytest.mark.parametrize(("width", "seen"), [(390, 1), (820, 3)])
-def test_a_strip_of_names_leads_to_the_columns_that_do_not_fit(open_at, width, seen):
-    page = open_at(SIX, width=width, height=900)
-    answered(page, 30)
+def a_strip_leads_to_the_rest(page, width: int, seen: int) -> None:
+    """The columns that do not fit are a click on their name away."""
     strip, more = page.locator(".tabs"), page.locator(".extra").last
     expect(strip).to_be_visible()
     expect(strip.locator(".chip")).to_have_count(6)
@@ -87,40 +84,53 @@ def test_a_strip_of_names_leads_to_the_columns_that_do_not_fit(open_at, width, s
     )  # it scrolls smoothly
     page.locator(".extra").first.click()
     expect(more).to_be_visible()
+    strip.locator(".chip").first.click()
+    expect(page.locator(".extra").first).to_be_hidden()
     page.locator(".asked").click()
     expect(page.locator(".zone")).to_be_in_viewport()
 
 
-def test_adding_a_column_leaves_the_bars_of_the_others(open_at):
-    page = open_at("compare?encoders=hog.8x8,tiny.16x16")
-    answered(page, 20)
-    bars = page.locator('.column[data-key="hog.8x8"] .hit .bar i').evaluate_all(BARS)
-    assert len(set(bars)) > 3
-    more = open_at("compare?encoders=hsv.12x4x4,hog.8x8,sift.vlad32")
-    answered(more, 30)
-    assert more.locator('.column[data-key="hog.8x8"] .hit .bar i').evaluate_all(BARS) == bars
-    bar = more.locator('.column[data-key="hog.8x8"] .bar').first
-    expect(bar).to_have_attribute("title", re.compile("^Closer than .* of random pairs"))
+def six_columns_are_whole(page) -> None:
+    """On a screen of 1280 nothing is cut, and nothing lies over another."""
 
+    def whole(boxes) -> bool:
+        return all(0 <= left < right <= 1280 for left, right in boxes)
 
-def test_every_column_has_a_mark_of_its_own_and_keeps_it(open_at):
-    marks = "all => all.map(one => one.getAttribute('fill') + one.getAttribute('d'))"
-    page = open_at(SIX)
-    answered(page, 30)
-    six = dict(zip(keys(page), page.locator(".head .shape path").evaluate_all(marks), strict=True))
-    assert len(set(six.values())) == 6
-    fills = page.locator(".head .shape path").evaluate_all(
-        "all => all.map(one => one.getAttribute('fill'))"
+    expect(page.locator(".tabs")).to_be_hidden()
+    for selector in (".column", ".head", ".hit"):
+        found = page.locator(selector)
+        assert found.count() in (6, 30)
+        eventually(page, lambda found=found: found.evaluate_all(BOXES), whole)
+    starts = page.locator(".column").evaluate_all(BOXES)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(starts)), (
+        "columns lie over one another"
     )
-    assert len(set(fills)) == 6, "two colours are alike"
-    page = open_at("compare?encoders=sift.vlad32,hog.8x8&k=5")
-    answered(page, 10)
-    two = dict(zip(keys(page), page.locator(".head .shape path").evaluate_all(marks), strict=True))
-    assert two == {name: six[name] for name in two}
+    cut = (
+        "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one =>"
+        " one.textContent)"
+    )
+    assert page.locator(".head .title").evaluate_all(cut) == [], "a name is cut"
 
 
-def test_a_hit_opens_large_beside_the_query_with_its_place_in_every_column(open_at):
-    page = open_at(COMPARE)
+def heads_stay_in_sight(page) -> None:
+    """The answers are scrolled below them."""
+    last = page.locator(".hit").nth(4)
+    last.evaluate("hit => hit.scrollIntoView({ block: 'end', behavior: 'instant' })")
+    page.evaluate("document.querySelector('.stMain').scrollBy(0, 200)")
+    eventually(page, lambda: last.bounding_box()["y"], lambda y: y < 700)
+    assert 0 <= page.locator(".head").first.bounding_box()["y"] < 20
+
+
+def marks_of(page) -> dict[str, str]:
+    """Colour and form of the mark of each column."""
+    marks = "all => all.map(one => one.getAttribute('fill') + one.getAttribute('d'))"
+    return dict(zip(keys(page), page.locator(".head .shape path").evaluate_all(marks), strict=True))
+
+
+def test_a_hit_opens_large_becomes_the_query_and_so_does_what_is_dropped_on_it(open_at):
+    page = open_at(f"{COMPARE}&subject=whole")  # a frame takes the click for itself
+    answered(page)
+    a_file_is_dropped_on_the_query(page)
     found = answered(page)
     hit = page.locator(".column").nth(1).locator(".hit").nth(3)
     chosen = hit.get_attribute("data-id")
@@ -147,11 +157,43 @@ def test_a_hit_opens_large_beside_the_query_with_its_place_in_every_column(open_
     expect(window).to_be_visible()
     window.get_by_role("button", name="Search with this").click()
     is_asked(page, found[14])
+    a_hit_is_dragged_onto_the_query(page)
 
 
-def test_a_column_is_hidden_shown_pinned_and_moved_by_its_menu(open_at):
+def a_hit_is_dragged_onto_the_query(page) -> None:
+    """It becomes the query."""
+    hit = page.locator(".column").nth(2).locator(".hit").nth(1)
+    chosen = hit.get_attribute("data-id")
+    hit.drag_to(page.locator(".zone"))
+    is_asked(page, chosen)
+
+
+def a_file_is_dropped_on_the_query(page) -> None:
+    """The picture takes what is dropped on it, and a click on it opens the window of files."""
+    before = answered(page)
+    with page.expect_file_chooser():
+        page.locator(".zone").click()
+    dropped(page, ".zone", picture((30, 90, 200)))
+    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
+    expect(page).to_have_url(re.compile("query=up(%3A|:)"))
+    eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != before)
+    settle(page)
+    page.get_by_role("button", name="Back to the last query").click()
+    becomes(page, lambda: ids(page), before)
+    settle(page)
+    choosers = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
+    page.locator(".zone").click()
+    page.wait_for_timeout(300)
+    assert len(choosers) == 1, "one click, one window"
+    dropped(page, ".zone", b"no picture at all")
+    expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
+
+
+def test_pictures_have_three_sizes_and_a_column_is_dragged_hidden_shown_pinned_and_moved(open_at):
     page = open_at(COMPARE)
     answered(page)
+    sizes(open_at, page)
 
     def choose(key: str, text: str) -> None:
         page.locator(f'.head[data-key="{key}"] .more').click()
@@ -177,50 +219,40 @@ def test_a_column_is_hidden_shown_pinned_and_moved_by_its_menu(open_at):
     becomes(page, lambda: keys(page), ["hsv.12x4x4", "tiny.16x16", "hog.8x8"])
     links_to(page, pin="hsv.12x4x4", encoders="hsv.12x4x4(%2C|,)tiny.16x16(%2C|,)hog.8x8")
     settle(page)
+    page.locator('.head[data-key="hog.8x8"] .title').drag_to(
+        page.locator('.head[data-key="tiny.16x16"] .title')
+    )
+    becomes(page, lambda: keys(page), ["hsv.12x4x4", "hog.8x8", "tiny.16x16"])
+    links_to(page, encoders="hsv.12x4x4(%2C|,)hog.8x8(%2C|,)tiny.16x16")
+    settle(page)
+    assert keys(page) == ["hsv.12x4x4", "hog.8x8", "tiny.16x16"]
     choose("hog.8x8", "Open its map")
     expect(page).to_have_url(re.compile("/map[?].*encoders=hog.8x8"))
 
 
-def test_a_column_is_moved_by_dragging_its_head(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    page.locator('.head[data-key="hsv.12x4x4"] .title').drag_to(
-        page.locator('.head[data-key="hog.8x8"] .title')
-    )
-    becomes(page, lambda: keys(page), ["hsv.12x4x4", "hog.8x8", "tiny.16x16"])
-    links_to(page, encoders="hsv.12x4x4(%2C|,)hog.8x8(%2C|,)tiny.16x16")
-    becomes(page, lambda: keys(page), ["hsv.12x4x4", "hog.8x8", "tiny.16x16"])
+def sizes(open_at, page) -> None:
+    """Pictures have three sizes, and the link keeps them."""
 
+    def wide(at) -> float:
+        return at.locator(".hit .frame").first.bounding_box()["width"]
 
-def test_pictures_have_three_sizes_and_the_link_keeps_them(open_at):
-    page = open_at("compare?encoders=hog.8x8,tiny.16x16")
-    answered(page, 20)
-    eventually(
-        page,
-        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
-        lambda now: now > 140,
-    )
-    wide = page.locator(".hit .frame").first.bounding_box()["width"]
+    usual = eventually(page, lambda: wide(page), lambda now: now > 90)
     page.get_by_role("radio", name="Large pictures").click()
-    eventually(
-        page,
-        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
-        lambda now: now > 1.5 * wide,
-    )
+    eventually(page, lambda: wide(page), lambda now: now > 1.5 * usual)
     links_to(page, size="L")
     settle(page)
     page.keyboard.press("s")
-    eventually(
-        page,
-        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
-        lambda now: now < 0.6 * wide,
-    )
+    eventually(page, lambda: wide(page), lambda now: now < 0.6 * usual)
     links_to(page, size="S")
+    settle(page)
     again = open_at(page.url.split("/", 3)[3])
-    answered(again, 20)
-    assert again.locator(".hit .frame").first.bounding_box()["width"] < 0.6 * wide
+    answered(again)
+    eventually(again, lambda: wide(again), lambda now: now < 0.6 * usual)
+    page.bring_to_front()
     page.keyboard.press("?")
     expect(page.locator("dialog.keys")).to_contain_text("search with this picture")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.keys")).to_be_hidden()
 
 
 def dropped(page, selector: str, data: bytes) -> None:
@@ -238,40 +270,10 @@ def dropped(page, selector: str, data: bytes) -> None:
     )
 
 
-def test_the_query_picture_takes_what_is_dropped_on_it_and_opens_the_file_window(open_at):
-    page = open_at(f"{COMPARE}&subject=whole")  # a frame in the middle would take the click
-    before = answered(page)
-    with page.expect_file_chooser():
-        page.locator(".zone").click()
-    dropped(page, ".zone", picture((30, 90, 200)))
-    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
-    expect(page).to_have_url(re.compile("query=up(%3A|:)"))
-    eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != before)
-    settle(page)
-    page.get_by_role("button", name="Back to the last query").click()
-    becomes(page, lambda: ids(page), before)
-    settle(page)
-    choosers = []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))
-    page.locator(".zone").click()
-    page.wait_for_timeout(300)
-    assert len(choosers) == 1, "one click, one window"
-    dropped(page, ".zone", b"no picture at all")
-    expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
-
-
-def test_a_hit_dragged_onto_the_query_becomes_it(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    hit = page.locator(".column").nth(2).locator(".hit").nth(1)
-    chosen = hit.get_attribute("data-id")
-    hit.drag_to(page.locator(".zone"))
-    is_asked(page, chosen)
-
-
 def test_the_menu_reranks_a_column_and_together_joins_them(open_at):
-    page = open_at("compare?encoders=hog.8x8,tiny.16x16&k=5")
-    answered(page, 10)
+    page = open_at("compare?encoders=hog.8x8,tiny.16x16&k=5&together=rrf")
+    answered(page, 15)
+    assert keys(page) == ["hog.8x8", "tiny.16x16", "together"]
     column = page.locator('.column[data-key="hog.8x8"]')
     page.locator('.head[data-key="hog.8x8"] .more').click()
     page.get_by_role("radio", name="k-reciprocal").click()
@@ -279,6 +281,3 @@ def test_the_menu_reranks_a_column_and_together_joins_them(open_at):
     expect(column.locator(".second")).to_have_text("k-reciprocal")
     expect(page.locator('.column[data-key="tiny.16x16"] .second')).to_have_count(0)
     assert "rerank" in column.locator(".total").get_attribute("title")
-    page = open_at("compare?encoders=hog.8x8,tiny.16x16&k=5&together=rrf")
-    answered(page, 15)
-    assert keys(page) == ["hog.8x8", "tiny.16x16", "together"]

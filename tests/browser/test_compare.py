@@ -40,10 +40,14 @@ def upload(page, data: bytes, name: str = "mine.jpg") -> None:
     )
 
 
-def test_upload_columns_click_back_link(open_at):
+def test_what_is_no_picture_is_refused_then_upload_columns_click_back_link_and_paste(open_at):
     page = open_at(COMPARE)
     expect(page.locator(".column")).to_have_count(3)
     examples = answered(page)
+    upload(page, b"<script>alert(1)</script>", "evil.jpg")
+    expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
+    settle(page)
+    assert ids(page) == examples
     upload(page, picture())
     expect(page.locator(".ll-asked b")).to_have_text("Your picture")
     uploaded = eventually(
@@ -62,59 +66,11 @@ def test_upload_columns_click_back_link(open_at):
     becomes(back, lambda: ids(back), uploaded)
     restored = open_at(link.split("/", 3)[3])
     becomes(restored, lambda: ids(restored), clicked)
+    pasted(restored)
 
 
-def test_the_browsers_own_back_returns_to_the_query_before(open_at):
-    page = open_at(COMPARE)
-    before, name, address = answered(page), asked(page), page.url
-    hit = page.locator(".column").nth(2).locator(".hit").nth(1)
-    clicked = hit.get_attribute("data-id")
-    hit.locator(".open").press("Enter")
-    is_asked(page, clicked)
-    after = answered(page)
-    page.go_back()
-    expect(page.locator(".ll-asked b")).to_have_text(name)
-    becomes(page, lambda: ids(page), before)
-    expect(page).to_have_url(address)
-    page.go_forward()
-    is_asked(page, clicked)
-    becomes(page, lambda: ids(page), after)
-
-
-def test_keys_move_between_ranks_and_encoders_and_enter_asks(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    page.locator(".open[tabindex='0']").focus()
-    for key in ("ArrowDown", "ArrowRight", "ArrowDown"):
-        page.keyboard.press(key)
-    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-label')").startswith("Rank 3,")
-    assert page.evaluate(f"{FOCUSED}.closest('.column').dataset.key") == "tiny.16x16"
-    chosen = page.evaluate(f"{FOCUSED}.closest('.hit').dataset.id")
-    page.keyboard.press("Enter")
-    is_asked(page, chosen)
-    expect(page.locator(".open[tabindex='0']")).to_have_count(1)
-
-
-def test_the_same_picture_lights_up_in_every_column_and_can_be_pinned(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    letter = page.locator(".letter").first
-    shared = letter.get_attribute("data-pin")
-    page.locator(f'.hit[data-id="{shared}"]').first.hover()
-    same = page.locator(f'.hit[data-id="{shared}"]').count()
-    assert same >= 2
-    expect(page.locator(".hit.lit")).to_have_count(same)
-    expect(page.locator(f'.hit.lit[data-id="{shared}"]')).to_have_count(same)
-    page.mouse.move(5, 5)
-    expect(page.locator(".hit.lit")).to_have_count(0)
-    letter.click()
-    page.mouse.move(5, 5)
-    expect(page.locator(".hit.lit")).to_have_count(same)
-    expect(letter).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
-    page = open_at(COMPARE)
+def pasted(page) -> None:
+    """A picture is pasted anywhere on the page, and then words."""
     expect(page.get_by_role("button", name="Paste")).to_be_visible()
     page.evaluate("""async () => {
             const canvas = Object.assign(document.createElement('canvas'), { width: 3000, height: 1500 });
@@ -134,18 +90,74 @@ def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
     expect(page.locator(".said", has_text="no picture")).to_be_visible()
 
 
-def test_copy_link_gives_the_address_or_shows_it(open_at, address):
+def test_what_a_board_shows_and_gives(open_at):
     page = open_at(COMPARE, permissions=["clipboard-read", "clipboard-write"])
+    answered(page)
+    assert page.locator("img:not([alt])").count() == 0
+    expect(page.locator(".hit img")).to_have_count(30)
+    drawn = "all => all.every(one => one.complete && one.naturalWidth > 0 && one.alt)"
+    becomes(page, lambda: page.locator(".hit img").evaluate_all(drawn), True)
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
-    blocked = open_at(COMPARE)
-    blocked.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    blocked.get_by_role("button", name="Copy link").click()
-    assert blocked.get_by_label("Address of this view").input_value() == blocked.url
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Copied").or_(
+        page.get_by_role("button", name="Copy link")
+    ).click()
+    assert page.get_by_label("Address of this view").input_value() == page.url
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Table (CSV)").click()
+    lines = table.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 31
+    with page.expect_download() as board:
+        page.get_by_role("button", name="Picture (PNG)").click()
+    with Image.open(board.value.path()) as image:
+        assert image.format == "PNG"
+        assert image.width > 900
 
 
-def test_a_picture_is_chosen_from_the_gallery(open_at):
+def test_shared_pictures_light_up_keys_ask_and_the_browsers_own_back_returns(open_at):
+    page = open_at(COMPARE)
+    before, name, address = answered(page), asked(page), page.url
+    lights_up(page)
+    page.locator(".open[tabindex='0']").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-label')").startswith("Rank 3,")
+    assert page.evaluate(f"{FOCUSED}.closest('.column').dataset.key") == "tiny.16x16"
+    chosen = page.evaluate(f"{FOCUSED}.closest('.hit').dataset.id")
+    page.keyboard.press("Enter")
+    is_asked(page, chosen)
+    expect(page.locator(".open[tabindex='0']")).to_have_count(1)
+    after = answered(page)
+    page.go_back()
+    expect(page.locator(".ll-asked b")).to_have_text(name)
+    becomes(page, lambda: ids(page), before)
+    expect(page).to_have_url(address)
+    page.go_forward()
+    is_asked(page, chosen)
+    becomes(page, lambda: ids(page), after)
+
+
+def lights_up(page) -> None:
+    """The same picture lights up in every column, and stays so once it is pinned."""
+    letter = page.locator(".letter").first
+    shared = letter.get_attribute("data-pin")
+    page.locator(f'.hit[data-id="{shared}"]').first.hover()
+    same = page.locator(f'.hit[data-id="{shared}"]').count()
+    assert same >= 2
+    expect(page.locator(".hit.lit")).to_have_count(same)
+    expect(page.locator(f'.hit.lit[data-id="{shared}"]')).to_have_count(same)
+    page.mouse.move(5, 5)
+    expect(page.locator(".hit.lit")).to_have_count(0)
+    letter.click()
+    page.mouse.move(5, 5)
+    expect(page.locator(".hit.lit")).to_have_count(same)
+    expect(letter).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_picture_is_chosen_from_the_gallery_by_mouse_and_with_the_keyboard_alone(open_at):
     page = open_at(COMPARE)
     page.get_by_role("button", name="Gallery", exact=True).click()
     page.locator("[role=dialog] .cell").first.wait_for()
@@ -158,10 +170,8 @@ def test_a_picture_is_chosen_from_the_gallery(open_at):
     is_asked(page, chosen)
     expect(page.locator(".ll-asked b")).to_have_text(re.compile("^teapot"))
     expect(page.get_by_role("dialog")).to_have_count(0)
+    settle(page)
 
-
-def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
-    page = open_at(COMPARE)
     page.get_by_role("button", name="Gallery", exact=True).focus()
     page.keyboard.press("Enter")
     page.locator("[role=dialog] .cell").first.wait_for()
@@ -199,11 +209,21 @@ LOOK = """async () => {
     const said = at.getAttribute('aria-label') || at.innerText || at.title || at.labels?.[0]?.innerText || at.alt || '';
     return [said.trim(), lit !== dark];
 }"""
+PAPER = {"light": "rgb(250, 250, 247)", "dark": "rgb(20, 21, 20)"}
 
 
-@pytest.mark.parametrize("path", ["", "compare", "library"])
-def test_whatever_the_tab_key_reaches_has_a_name_and_shows_its_focus(open_at, path):
-    page = open_at(path)
+@pytest.mark.parametrize(
+    ("path", "schemes"), [("", ["light"]), (COMPARE, ["dark"]), ("library", ["dark", "light"])]
+)
+def test_a_page_fits_a_phone_and_whatever_the_tab_key_reaches_has_a_name_and_shows_its_focus(
+    open_at, path, schemes
+):
+    page = open_at(path, width=390, height=844, color_scheme=schemes[0])
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        fits_a_phone(page, scheme)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    settle(page)
     for _ in range(24):
         page.keyboard.press("Tab")
         said, shown = page.evaluate(LOOK)
@@ -211,8 +231,16 @@ def test_whatever_the_tab_key_reaches_has_a_name_and_shows_its_focus(open_at, pa
         assert shown, said
 
 
-def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
-    drawn = open_at("library").evaluate(
+def fits_a_phone(page, scheme: str) -> None:
+    """Nothing scrolls sideways, on the paper of the theme."""
+    paper = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    becomes(page, lambda: page.evaluate(paper), PAPER[scheme])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+
+
+def test_an_older_board_that_arrives_late_is_not_drawn(window):
+    drawn = window().evaluate(
         """async (code) => {
             const board = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
             const parentElement = document.body.appendChild(document.createElement('div'));
@@ -228,66 +256,9 @@ def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
     assert "older" not in drawn
 
 
-def test_a_file_that_is_no_picture_is_refused_in_words(open_at):
-    page = open_at(COMPARE)
-    before = answered(page)
-    upload(page, b"<script>alert(1)</script>", "evil.jpg")
-    expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
-    settle(page)
-    assert ids(page) == before
-
-
 def test_a_missing_encoder_is_built_from_its_column(open_at):
     page = open_at("compare?encoders=hog.8x8,hog.8x8:pca%3D16&k=5")
     column = page.locator('.column[data-key="hog.8x8:pca=16"]')
     column.get_by_role("button", name="Build").click()
     column.get_by_role("progressbar").wait_for()
     expect(column.locator(".hit")).to_have_count(5)
-
-
-def test_export_gives_a_table_and_a_picture(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as table:
-        page.get_by_role("button", name="Table (CSV)").click()
-    lines = table.value.path().read_text(encoding="utf-8-sig").splitlines()
-    assert len(lines) == 31
-    with page.expect_download() as board:
-        page.get_by_role("button", name="Picture (PNG)").click()
-    with Image.open(board.value.path()) as image:
-        assert image.format == "PNG"
-        assert image.width > 900
-
-
-MANY = "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4,phash.16x16,sift.vlad32&k=5"
-
-
-PAPER = {"light": "rgb(250, 250, 247)", "dark": "rgb(20, 21, 20)"}
-
-
-@pytest.mark.parametrize(
-    ("path", "scheme"),
-    [
-        ("", "light"),
-        ("compare", "dark"),
-        ("library", "light"),
-        ("library", "dark"),
-        (MANY, "light"),
-    ],
-)
-def test_a_phone_shows_every_page_without_scrolling_sideways(open_at, path, scheme):
-    page = open_at(path, width=390, height=844, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
-    paper = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-    assert paper == PAPER[scheme]
-
-
-def test_every_picture_says_what_it_is(open_at):
-    page = open_at(COMPARE)
-    answered(page)
-    assert page.locator("img:not([alt])").count() == 0
-    expect(page.locator(".hit img")).to_have_count(30)
-    drawn = "all => all.every(one => one.complete && one.naturalWidth > 0 && one.alt)"
-    becomes(page, lambda: page.locator(".hit img").evaluate_all(drawn), True)

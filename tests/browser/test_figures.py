@@ -30,9 +30,20 @@ def rows(text: bytes) -> list[dict]:
     return list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
 
-def test_a_table_is_saved_in_every_form(open_at):
-    page = open_at("metrics", accept_downloads=True)
+def test_a_table_is_saved_in_every_form_and_a_chart_with_its_numbers(open_at):
+    page = open_at("metrics")
     page.get_by_role("button", name="Figures", exact=True).click()
+    a_table_is_saved_in_every_form(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="Curves", exact=True).click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    settle(page)
+    page.get_by_role("button", name="Figures", exact=True).click()
+    a_chart_gives_its_drawing_and_its_numbers(page)
+
+
+def a_table_is_saved_in_every_form(page) -> None:
+    """The numbers of the leaderboard, in each."""
     found = rows(saved(page, "Leaderboard", "CSV"))
     board = leaderboard(
         reports.Report.load(reports.find("leaderboard")), "catalogue", "instance", "mAP"
@@ -54,11 +65,8 @@ def test_a_table_is_saved_in_every_form(open_at):
     assert picture.size == tuple(2 * int(svg.get(side)) for side in ("width", "height"))
 
 
-def test_a_chart_gives_its_drawing_and_its_numbers(open_at):
-    page = open_at("metrics?view=Curves", accept_downloads=True)
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    settle(page)
-    page.get_by_role("button", name="Figures", exact=True).click()
+def a_chart_gives_its_drawing_and_its_numbers(page) -> None:
+    """Every curve, point by point."""
     name = page.locator(".figure b").first.inner_text()
     found = rows(saved(page, name, "CSV"))
     cells = [

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import becomes
+from tests.browser.waiting import becomes, eventually
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
@@ -21,10 +21,15 @@ def row(page) -> list[tuple[str, str]]:
     return cells.evaluate_all("cells => cells.map(cell => [cell.dataset.id, cell.className])")
 
 
-def test_a_slider_moves_recall_and_pictures(open_at):
+def test_pictures_stand_under_the_same_ones_arrows_and_a_slider_move(open_at):
     page = open_at(ONE)
     page.locator(".pair .ghost").first.wait_for()
     settle(page)
+    for width, wide in ((390, 5), (1280, 10)):
+        page.set_viewport_size({"width": width, "height": 900})
+        each_picture_stands_under_the_same_one(page, wide)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    arrows_go_along_a_row_and_from_one_to_the_other(page)
     before, recall = row(page), page.locator(".lab-figures b").first
     expect(recall).to_have_text(re.compile(r"^\d\d?%$"))
     thumb = page.get_by_role("slider", name="nprobe")
@@ -42,25 +47,24 @@ def test_a_slider_moves_recall_and_pictures(open_at):
     becomes(page, lambda: row(page), after)
 
 
-@pytest.mark.parametrize(("width", "wide"), [(1280, 10), (390, 5)])
-def test_each_picture_stands_under_the_same_one(open_at, width, wide):
-    page = open_at(ONE, width=width)
-    page.locator(".pair .ghost").first.wait_for()
-    settle(page)
-    pairs = page.locator(".pair").evaluate_all(
+def each_picture_stands_under_the_same_one(page, wide: int) -> None:
+    """In rows of so many."""
+    places = (
         "pairs => pairs.map(pair => [...pair.children].map(cell => [cell.dataset.id,"
         " cell.offsetLeft, cell.offsetTop]))"
     )
+
+    def first_row(pairs) -> bool:
+        return sum(cells[0][2] == pairs[0][0][2] for cells in pairs) == wide
+
+    pairs = eventually(page, lambda: page.locator(".pair").evaluate_all(places), first_row)
     for (above, left, top), (below, other, under) in pairs:
         assert above in (None, below)
         assert (left, top < under) == (other, True)
-    assert sum(cells[0][2] == pairs[0][0][2] for cells in pairs) == wide
 
 
-def test_arrows_go_along_a_row_and_from_one_to_the_other(open_at):
-    page = open_at(ONE)
-    page.locator(".pair .ghost").first.wait_for()
-    settle(page)
+def arrows_go_along_a_row_and_from_one_to_the_other(page) -> None:
+    """The focus moves."""
     places = page.locator(".pair")
     places.nth(0).locator("button").first.focus()
     for key, place, which in [
@@ -74,26 +78,23 @@ def test_arrows_go_along_a_row_and_from_one_to_the_other(open_at):
         expect(getattr(places.nth(place).locator("button"), which)).to_be_focused()
 
 
-def test_every_chosen_index_can_be_read(open_at):
+def test_every_view_fits_a_phone_and_what_goes_on_says_so(open_at):
     page = open_at("index_lab?encoder=hog.8x8")
     box = page.get_by_test_id("stMultiSelectTagsContainer")
     assert box.evaluate("box => box.scrollHeight - box.clientHeight") <= 1
-
-
-def test_a_table_that_goes_on_says_so(open_at):
+    page.set_viewport_size({"width": 390, "height": 844})
+    narrow = "document.documentElement.scrollWidth <= 390"
+    becomes(page, lambda: page.evaluate(narrow), True)
+    for view in ("Buckets", "Advice", "Approximation loss"):
+        page.get_by_role("radio", name=view, exact=True).click()
+        expect(page).to_have_url(re.compile(view.replace(" ", r"\+")))
+        settle(page)
+        becomes(page, lambda: page.evaluate(narrow), True)
+    page.locator(".st-key-lab_stages .ll-table").wait_for()
     cue = (
         "[...document.querySelectorAll('.st-key-lab_stages')].map(one => getComputedStyle(one,"
         " '::before').content)[0]"
     )
-    path = "index_lab?view=Where+it+is+lost&encoder=hog.8x8"
-    page = open_at(path, width=390)
-    page.locator(".st-key-lab_stages .ll-table").wait_for()
     assert "scroll sideways" in page.evaluate(cue)
     page.set_viewport_size({"width": 1280, "height": 900})
     becomes(page, lambda: "scroll sideways" in page.evaluate(cue), False)
-
-
-def test_a_narrow_screen_is_no_wider_than_itself(open_at):
-    for view in ("Recall+and+time", "One+query", "Buckets", "Advice"):
-        page = open_at(f"index_lab?view={view}&encoder=hog.8x8", width=390)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390

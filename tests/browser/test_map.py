@@ -74,10 +74,27 @@ def flags(page) -> int:
     )
 
 
-@pytest.mark.parametrize(("place", "encoder"), [(0, "EfficientNet-Lite0, ImageNet"), (1, "HOG")])
-def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
+def test_a_lasso_on_either_map_a_box_a_clear_and_the_link(open_at):
     page = open_maps(open_at)
+    for place, encoder in ((0, "EfficientNet-Lite0, ImageNet"), (1, "HOG")):
+        a_lasso_shows_its_pictures(page, place, encoder)
+    page.locator(".maps-tools button", has_text="Box").click()
+    drag(page, 0, [(0.4, 0.4), (0.6, 0.6)])
+    page.get_by_text(re.compile("selected on the map by EfficientNet-Lite0")).wait_for()
+    shown = selected_ids(page)
+    assert shown
+    again = open_maps(open_at, page.url.split("/", 3)[3])
+    assert selected_ids(again) == shown
+    again.get_by_role("button", name="Clear", exact=True).click()
+    again.get_by_text("selected on the map").wait_for(state="detached")
+    expect(again).to_have_url(re.compile("^(?!.*lasso=)"))
+    becomes(again, lambda: flags(again), 0)
+
+
+def a_lasso_shows_its_pictures(page, place: int, encoder: str) -> None:
+    """Those that lie inside, in the order of the map, whichever of the two it is drawn on."""
     drag(page, place, [(0.35, 0.35), (0.6, 0.35), (0.6, 0.6), (0.35, 0.6)])
+    page.get_by_text(re.compile(f"selected on the map by {encoder}")).wait_for()
     shown = selected_ids(page)
     heading = page.get_by_text(re.compile("selected on the map by")).inner_text()
     assert heading.endswith(encoder)
@@ -97,22 +114,9 @@ def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
     eventually(page, lambda: image.evaluate("image => image.naturalWidth"), lambda wide: wide > 40)
 
 
-def test_a_box_a_clear_and_the_link(open_at):
-    page = open_maps(open_at)
-    page.locator(".maps-tools button", has_text="Box").click()
-    drag(page, 0, [(0.4, 0.4), (0.6, 0.6)])
-    shown = selected_ids(page)
-    assert shown
-    again = open_maps(open_at, page.url.split("/", 3)[3])
-    assert selected_ids(again) == shown
-    again.get_by_role("button", name="Clear", exact=True).click()
-    again.get_by_text("selected on the map").wait_for(state="detached")
-    expect(again).to_have_url(re.compile("^(?!.*lasso=)"))
-    becomes(again, lambda: flags(again), 0)
-
-
-def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
+def test_hover_shows_the_picture_a_click_leads_to_compare_and_a_double_click_goes_there(open_at):
     page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
+    address = page.url
     x, y = a_dot(page)
     tip = page.locator(".maps-tip")
     assert (
@@ -135,9 +139,9 @@ def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
     card.get_by_role("button", name="Compare with it").click()
     assert_compares(page, name)
 
-
-def test_a_double_click_goes_straight_to_compare(open_at):
-    page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
+    page.goto(address)
+    page.locator(".maps-place canvas").first.wait_for()
+    settle(page)
     x, y = a_dot(page)
     name = page.locator(".maps-tip div").inner_text()
     page.mouse.dblclick(x, y)
@@ -149,23 +153,22 @@ def assert_compares(page, name: str) -> None:
     expect(page.locator(".ll-asked b")).to_have_text(name)
 
 
-def test_the_morph_moves_and_is_kept_in_the_link(open_at):
-    page = open_maps(open_at, f"{PAIR}&view=Morph")
-    look = (
-        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
-        " for (let i = 3; i < d.length; i += 4) s = (s * 31 + d[i]) % 1000003; return s; }"
-    )
-    canvas = page.locator(".maps-place canvas")
-    before = canvas.evaluate(look)
-    page.locator(".maps-morph input").fill("0.6")
-    page.locator(".maps-morph input").dispatch_event("change")
-    expect(page).to_have_url(re.compile("morph=0.6"))
-    eventually(page, lambda: canvas.evaluate(look), lambda now: now != before)
-    expect(page.get_by_text("Largest neighbourhood changes")).to_be_visible()
+def test_the_page_fits_a_phone_keys_move_and_zoom_and_the_morph_moves(open_at):
+    page = open_maps(open_at, f"{PAIR}&pictures=1", width=390, height=844, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for place in page.locator(".maps-card").all():
+        assert place.bounding_box()["width"] <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
+    settle(page)
+    keys_move_and_zoom(page)
+    page.get_by_role("radio", name="Morph", exact=True).click()
+    page.locator(".maps-morph input").wait_for()
+    settle(page)
+    the_morph_moves(page)
 
 
-def test_keys_move_and_zoom_and_pictures_can_be_switched_off(open_at):
-    page = open_maps(open_at, f"{PAIR}&pictures=1")
+def keys_move_and_zoom(page) -> None:
+    """And pictures can be switched off."""
     canvas = page.locator(".maps-place canvas").first
     dots = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
     with_pictures = canvas.evaluate(dots)
@@ -182,8 +185,16 @@ def test_keys_move_and_zoom_and_pictures_can_be_switched_off(open_at):
     assert with_pictures >= canvas.evaluate(dots)
 
 
-def test_the_page_fits_a_phone(open_at):
-    page = open_maps(open_at, width=390, height=844, has_touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for place in page.locator(".maps-card").all():
-        assert place.bounding_box()["width"] <= 390
+def the_morph_moves(page) -> None:
+    """It is kept in the link."""
+    look = (
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
+        " for (let i = 3; i < d.length; i += 4) s = (s * 31 + d[i]) % 1000003; return s; }"
+    )
+    canvas = page.locator(".maps-place canvas")
+    before = canvas.evaluate(look)
+    page.locator(".maps-morph input").fill("0.6")
+    page.locator(".maps-morph input").dispatch_event("change")
+    expect(page).to_have_url(re.compile("morph=0.6"))
+    eventually(page, lambda: canvas.evaluate(look), lambda now: now != before)
+    expect(page.get_by_text("Largest neighbourhood changes")).to_be_visible()

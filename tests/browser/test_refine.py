@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.waiting import answered, becomes, eventually, ids
+from tools.serve import settle
 
 pytestmark = pytest.mark.browser
 COMPARE = "compare?encoders=tiny.16x16,hsv.12x4x4&subject=whole&query=item:mug-15-0"
@@ -22,7 +23,7 @@ def chips(page):
     return page.locator(".st-key-refine .cell")
 
 
-def test_a_thumb_moves_the_list_and_undo_brings_it_back(open_at):
+def test_a_thumb_moves_the_list_undo_brings_it_back_and_the_large_view_has_thumbs_too(open_at):
     page = open_at(COMPARE)
     before = answered(page, 20)
     hit = page.locator(".column").nth(1).locator(".hit").nth(3)
@@ -39,6 +40,12 @@ def test_a_thumb_moves_the_list_and_undo_brings_it_back(open_at):
     becomes(page, lambda: ids(page), before)
     expect(page.locator(".moved")).to_have_count(0)
     assert said(page, "plus") == []
+    settle(page)
+    first = before[0]
+    page.locator(".hit .open").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Less like this").click()
+    eventually(page, lambda: said(page, "minus"), lambda found: found == [f"item:{first}"])
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_plus_and_minus_by_keys_stand_as_chips_and_in_the_link(open_at):
@@ -65,12 +72,3 @@ def test_plus_and_minus_by_keys_stand_as_chips_and_in_the_link(open_at):
     expect(chips(again)).to_have_count(1)
     again.get_by_role("button", name="Clear", exact=True).click()
     becomes(again, lambda: ids(again), before)
-
-
-def test_the_large_view_has_thumbs_too(open_at):
-    page = open_at(COMPARE)
-    first = answered(page, 20)[0]
-    page.locator(".hit .open").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Less like this").click()
-    eventually(page, lambda: said(page, "minus"), lambda found: found == [f"item:{first}"])
-    expect(page.get_by_role("dialog")).to_have_count(0)

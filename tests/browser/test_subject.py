@@ -78,9 +78,15 @@ def changed(page, before: list[str]) -> list[str]:
 
 
 @needed
-def test_a_photograph_its_frame_a_drag_and_the_link(open_at):
+def test_a_frame_is_clicked_then_a_photograph_its_frame_a_drag_and_the_link(open_at):
     page = open_at(COMPARE)
     before = answered(page)
+    page.locator(".frame").first.click()
+    before = changed(page, before)
+    expect(page.locator(".chosen")).to_be_focused()
+    page.get_by_text(re.compile(r"^Box 1 of \d+ is the main subject")).click()
+    expect(page.locator(".why details p")).to_contain_text("√area")
+    settle(page)
     dropped(page, ".zone", photograph())
     expect(page.locator(".ll-asked b")).to_have_text("Your picture")
     whole = changed(page, before)
@@ -117,42 +123,7 @@ def test_a_photograph_its_frame_a_drag_and_the_link(open_at):
     assert box_of(again) == []
 
 
-@needed
-def test_a_frame_is_clicked_and_the_rule_stands_beside_it(open_at):
-    page = open_at(COMPARE)
-    before = answered(page)
-    page.locator(".frame").first.click()
-    changed(page, before)
-    expect(page.locator(".chosen")).to_be_focused()
-    page.get_by_text(re.compile(r"^Box 1 of \d+ is the main subject")).click()
-    expect(page.locator(".why details p")).to_contain_text("√area")
-
-
-def test_a_box_is_drawn_and_resized_and_another_query_is_whole(open_at):
-    page = open_at(OFF)
-    before, choosers = answered(page), []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))
-    pull(page, (0.2, 0.25), (0.6, 0.7))
-    drawn = eventually(page, lambda: box_of(page), bool)
-    assert drawn == pytest.approx([0.2, 0.25, 0.6, 0.7], abs=0.02)
-    after = changed(page, before)
-    settle(page)
-    pull(page, (1, 1), (1.5, 1.4), ".chosen")
-    larger = eventually(page, lambda: box_of(page), lambda box: box != drawn)
-    assert larger[:2] == drawn[:2]
-    assert larger[2:] == pytest.approx([0.8, 0.88], abs=0.02)
-    eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != after)
-    assert choosers == [], "to draw is no click"
-    settle(page)
-    page.locator(".open").nth(2).press("Enter")
-    becomes(page, lambda: box_of(page), [])
-    expect(page.locator(".chosen")).to_be_hidden()
-    page.get_by_role("button", name="Back to the last query").click()
-    becomes(page, lambda: box_of(page), larger)
-    expect(page.locator(".chosen")).to_be_visible()
-
-
-def test_a_box_is_made_moved_resized_and_left_with_the_keyboard(open_at):
+def test_a_box_is_made_moved_and_left_with_the_keyboard_and_drawn_and_resized_by_mouse(open_at):
     page = open_at(OFF)
     before = answered(page)
     page.get_by_role("button", name="Draw a box").focus()
@@ -184,6 +155,32 @@ def test_a_box_is_made_moved_resized_and_left_with_the_keyboard(open_at):
     becomes(page, lambda: box_of(page), [])
     becomes(page, lambda: ids(page), before)
     expect(page.get_by_role("button", name="Whole picture")).to_be_focused()
+    settle(page)
+    a_box_is_drawn(page, before)
+
+
+def a_box_is_drawn(page, before: list[str]) -> None:
+    """By mouse, and made larger; a query that follows is whole."""
+    choosers = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
+    pull(page, (0.2, 0.25), (0.6, 0.7))
+    drawn = eventually(page, lambda: box_of(page), bool)
+    assert drawn == pytest.approx([0.2, 0.25, 0.6, 0.7], abs=0.02)
+    after = changed(page, before)
+    settle(page)
+    pull(page, (1, 1), (1.5, 1.4), ".chosen")
+    larger = eventually(page, lambda: box_of(page), lambda box: box != drawn)
+    assert larger[:2] == drawn[:2]
+    assert larger[2:] == pytest.approx([0.8, 0.88], abs=0.02)
+    eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != after)
+    assert choosers == [], "to draw is no click"
+    settle(page)
+    page.locator(".open").nth(2).press("Enter")
+    becomes(page, lambda: box_of(page), [])
+    expect(page.locator(".chosen")).to_be_hidden()
+    page.get_by_role("button", name="Back to the last query").click()
+    becomes(page, lambda: box_of(page), larger)
+    expect(page.locator(".chosen")).to_be_visible()
 
 
 def test_a_finger_scrolls_over_the_picture_and_draws_when_asked_to(open_at):

@@ -3,15 +3,19 @@ the other brought."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import expect
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from tests.browser.waiting import PATIENCE_MS, drop, eventually
 from tests.hosting.conftest import picture, zipped
 from tools.serve import serving, settle
+from tools.voters import Tab
 
 pytestmark = pytest.mark.browser
 TOKEN = "correct horse battery staple"
@@ -129,6 +133,29 @@ def test_an_upload_without_the_token_of_the_page_is_refused(strangers, address):
         assert answer.status in (400, 403), answer.status
     assert anna.request.get(f"{address}/_stcore/metrics").status == 404
     assert "server" not in anna.request.get(address).headers
+
+
+@pytest.mark.parametrize("kind", ["number_input", "multiselect"])
+def test_a_value_that_no_browser_sends_is_answered_by_a_sentence_and_a_line_of_the_log(
+    address, home, kind
+):
+    async def forged() -> str:
+        tab = Tab(address, "arena")
+        await tab.open()
+        given = next(getattr(one, kind) for one, _ in tab.shown if one.WhichOneof("type") == kind)
+        await tab.give(WidgetState(id=given.id, string_value="x" * 100_000))
+        await tab.close()
+        return tab.words()
+
+    said = asyncio.run(forged())
+    number = re.search(r"Tell the operator: (\w+)\.", said)[1]
+    log = (home / "server.log").read_text()
+    (line,) = [json.loads(one) for one in log.splitlines() if number in one]
+    assert (line["request"], line["level"]) == (number, "error")
+    assert len(json.dumps(line)) < 40_000
+    assert [one for one in log.splitlines() if one.strip() and one[:1] not in "{ "] == []
+    for word in ("Traceback", str(home), "TypeError", "streamlit"):
+        assert word not in said
 
 
 def cookie(page) -> dict:

@@ -26,12 +26,18 @@ from tests.plugged import numbered, paint
 
 READY = ["hsv.12x4x4", "tiny.16x16"]
 SMALL = (
+    "effect --run",
+    "health --dataset",
+    "map --dataset catalogue",
+    "probe --dataset",
+    "report --map",
     "tune --dataset catalogue --encoder hog.8x8",
     "--encoders ready",
     "saliency",
-    "--rerank geometric,diffusion",
 )
 """Examples that ask so much of the gallery that a small one is given to them."""
+TINY = ("--rerank geometric,diffusion",)
+"""These match the key points of each picture with those of many."""
 LEARN = [
     "--backbone",
     "test_resnet",
@@ -64,6 +70,9 @@ def desk(tmp_path, monkeypatch):
     names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(20)]
     for folder in ("Pictures", "small"):
         paint(tmp_path / folder, names)
+    paint(
+        tmp_path / "tiny", [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
+    )
     for row in crossing.table("photo-to-catalogue").rows:
         paint(
             tmp_path / "Pictures" / row.query_set,
@@ -90,8 +99,9 @@ def told(example: str, home) -> list[str]:
     """The arguments of an example, on a small gallery and a small network where it would take
     minutes."""
     words = words_of(example.replace("~", str(home)).replace("HOME", str(home)))
-    if any(part in example for part in SMALL):
-        words = [word.replace("catalogue", f"{home}/small") for word in words]
+    for folder, parts in (("small", SMALL), ("tiny", TINY)):
+        if any(part in example for part in parts):
+            words = [word.replace("catalogue", f"{home}/{folder}") for word in words]
     return [*words, *LEARN] if words[0] == "train" and "--dataset" in words else words
 
 

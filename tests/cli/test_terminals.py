@@ -78,7 +78,7 @@ def test_so_it_is_from_the_first_character_on(shell, odd):
         ("core encoders | true; exit ${PIPESTATUS[0]}", 0, ""),
         ("core --help | true; exit ${PIPESTATUS[0]}", 0, ""),
         ("core encoders >&-", 0, ""),
-        ("core encoders --name nothing 2>&-", 1, ""),
+        ("core datasets --remove nothing 2>&-", 1, ""),
         pytest.param(
             "core encoders >/dev/full",
             1,

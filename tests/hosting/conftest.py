@@ -45,6 +45,11 @@ def bela() -> Visitor:
     return ownership.visitor_of(ownership.new_key())
 
 
+@pytest.fixture
+def clara() -> Visitor:
+    return ownership.visitor_of(ownership.new_key())
+
+
 def picture(seed: int = 0, side: int = 48) -> bytes:
     """A small PNG of its own colours."""
     to = io.BytesIO()

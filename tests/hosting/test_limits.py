@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from PIL import Image
@@ -10,9 +15,9 @@ from PIL import Image
 from core import store
 from core.errors import UserError
 from core.services import jobs, visitors
-from core.services.embedding.build import build
+from core.services.embedding.build import build, estimate
 from core.services.hosting import limits, settings
-from core.services.library import library, uploads
+from core.services.library import adding, library, uploads
 from core.services.search import serving
 from tests.hosting.conftest import picture, zipped
 from tests.plugged import wait_for
@@ -34,8 +39,11 @@ def test_a_zip_over_a_limit_is_refused_and_nothing_of_it_stays(
 ):
     monkeypatch.setenv(f"LOOKALIKE_{setting}", value)
     data = zipped() + (b"" if setting != "VISITOR_ZIP_MB" else bytes(1_100_000))
-    with visiting(anna), pytest.raises(UserError) as refused:
-        library.add_archive("own.zip", data)
+    with visiting(anna):
+        if setting != "VISITOR_ZIP_MB":  # the others are said beside what would be added
+            assert said in str(adding.preview_files([("own.zip", data)]).refused)
+        with pytest.raises(UserError) as refused:
+            library.add_archive("own.zip", data)
     assert said in str(refused.value)
     assert not list(artifacts.rglob("*.zip"))
     with visiting(anna):
@@ -106,6 +114,21 @@ def test_the_operator_can_open_training_to_visitors(visiting, anna, monkeypatch)
         assert not limits.may("import-model")
 
 
+def test_visitors_fetch_no_weights_by_any_way_until_the_operator_lets_them(
+    visiting, anna, monkeypatch
+):
+    absent = "vit_tiny_patch16_224.augreg_in21k"
+    with visiting(anna):
+        dataset = library.open_dataset(library.add_archive("own.zip", zipped()))
+        assert library.get_encoder_row(absent)["state"] == "unavailable"
+        assert "visitors fetch none" in " ".join(estimate(dataset, absent, probe=False).missing)
+        with pytest.raises(UserError, match="fetch nothing from the network"):
+            build(dataset, [absent])
+        monkeypatch.setenv("LOOKALIKE_VISITOR_DOWNLOADS", "1")
+        assert library.get_encoder_row(absent)["state"] == "download"
+        assert not estimate(dataset, absent, probe=False).missing
+
+
 def test_jobs_are_limited_for_one_and_for_all(visiting, anna, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_VISITOR_JOBS", "2")
     monkeypatch.setenv("LOOKALIKE_QUEUED_JOBS", "3")
@@ -117,16 +140,45 @@ def test_jobs_are_limited_for_one_and_for_all(visiting, anna, monkeypatch):
         limits.check_job("build", 1, 2)
 
 
-def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
+def test_jobs_of_strangers_wait_in_the_order_of_their_start_and_say_their_place(
+    visiting, anna, bela, clara, monkeypatch
+):
     monkeypatch.setenv("LOOKALIKE_RUNNING_JOBS", "1")
-    with store.lock("turn-0"), visiting(anna):
-        locator = library.add_archive("own.zip", zipped())
-        job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
-        wait_for(lambda: jobs.status(job).state != "starting")
-        assert jobs.status(job).state == jobs.QUEUED
-        assert "1 job runs at a time" in jobs.status(job).message
-        jobs.cancel(job)
-        assert jobs.status(job).state == "cancelled"
+    with visiting(clara), working() as first:
+        built = {}
+        for one, words in ((anna, "Waiting for 1 other job"), (bela, "Waiting for 2 other jobs")):
+            with visiting(one):
+                locator = library.add_archive("own.zip", zipped())
+                job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
+                wait_for(lambda job=job, words=words: jobs.status(job).message == words)
+                assert jobs.status(job).state == jobs.QUEUED
+                built[one] = job
+        with visiting(anna):
+            jobs.cancel(built[anna])
+            assert jobs.status(built[anna]).state == "cancelled"
+        with visiting(bela):
+            wait_for(lambda: jobs.status(built[bela]).message == "Waiting for 1 other job")
+            first.terminate()
+            wait_for(lambda: not jobs.status(built[bela]).active)
+            assert jobs.status(built[bela]).state == "done"
+
+
+@contextmanager
+def working() -> Iterator[subprocess.Popen]:
+    """A job that has taken its turn, and works until it is ended."""
+    job = "20200101-000000-abcdef"
+    folder = store.root() / "runs" / job
+    store.make_folder(folder)
+    noted = {"title": "Build", "arguments": ["build"], "started": 0.0}
+    (folder / "job.json").write_text(json.dumps(noted))
+    jobs.write_line(folder / "log.jsonl", state="running", message="Starting")
+    child = subprocess.Popen([sys.executable, "-c", "input()", job], stdin=subprocess.PIPE)
+    (folder / "pid").write_text(str(child.pid))
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_caches_of_the_operator_make_room_the_least_recently_used_first(

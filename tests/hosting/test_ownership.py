@@ -10,6 +10,7 @@ import pytest
 from core import store
 from core.errors import UserError
 from core.services import jobs, visitors
+from core.services.arena import ballots
 from core.services.embedding.bound import is_built
 from core.services.embedding.build import build
 from core.services.hosting import ownership, settings
@@ -178,6 +179,10 @@ def test_delete_mine_leaves_nothing_on_disk_and_touches_nobody_else(
                 SearchRequest(Query(item_id=item), ENCODER), library.open_dataset(locator)
             ).hits
             kept[one] = locator
+            asked = ballots.Round(1, item, ENCODER, "other", ((item, None),), ((item, None),))
+            room, _ = ballots.open_room("alone", locator, [ENCODER, "other"], [asked], 1)
+            ballots.vote(room.code, 1, "me", "left")
+            ballots.judge(locator, item, item, "me", True)
     with visiting(anna):
         told = visitors.mine()
         assert (told["datasets"], told["uploads"]) == (1, 1)
@@ -187,6 +192,8 @@ def test_delete_mine_leaves_nothing_on_disk_and_touches_nobody_else(
     left = [path for path in artifacts.rglob("*") if anna.name in str(path)]
     assert left == []
     assert not [key for key in serving._engines if anna.name in key[0]]
+    assert [bool(ballots.rooms(kept[one])) for one in (anna, bela)] == [False, True]
+    assert [bool(ballots.judgements(kept[one])) for one in (anna, bela)] == [False, True]
     with visiting(bela):
         assert len(library.open_dataset(kept[bela]).items) == 6
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -121,12 +122,22 @@ def test_logs_are_lines_of_json_with_the_request_and_no_secret(monkeypatch):
 
 
 def test_the_log_names_no_address_of_a_visitor(monkeypatch):
-    quiet = {name: logging.getLogger(name) for name in ("uvicorn.access", "uvicorn.error")}
-    for logger in quiet.values():  # as they were: what is set lasts for the whole process
+    names = ("streamlit.web", "uvicorn.access", "uvicorn.error")
+    for name in ("", "streamlit", "uvicorn", *names):  # what is set lasts for the whole process
+        logger = logging.getLogger(name)
+        for held, as_it_was in (("handlers", list(logger.handlers)), ("propagate", False)):
+            monkeypatch.setattr(logger, held, as_it_was)
+    told = io.StringIO()
+    monkeypatch.setattr("sys.stderr", told)
+    assert logs.configure()
+    for name in names:
+        logger = logging.getLogger(name)
+        logs.adopt(logger)
         monkeypatch.setattr(logger, "level", logging.INFO)
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    logs.configure()
-    assert [name for name, one in quiet.items() if one.isEnabledFor(logging.INFO)] == []
+        logger.info("%s asked", "203.0.113.7" if name != "streamlit.web" else "somebody")
+        logger.warning("a warning")
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == ["somebody asked", *["a warning"] * 3]
 
 
 def test_a_visitor_reads_no_place_of_the_server(visiting, anna, artifacts):

@@ -89,3 +89,5 @@ def test_a_pool_is_judged_and_evaluated(open_page):
     assert [item["id"] for item in component(app, "grid")["items"]] != shown
     app = press(app, "Show in Metrics")
     assert not app.exception
+    app = open_page("metrics", report="judged-catalogue")
+    assert (param(app, "report"), param(app, "protocol")) == ("judged-catalogue", "judged")

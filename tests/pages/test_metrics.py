@@ -36,6 +36,13 @@ def test_every_view_opens(opened, view):
     assert param(app, "view") == view
 
 
+def test_a_link_restores_the_view_of_the_report_that_comes_with_the_code(open_page):
+    said = {"view": "Classes", "dataset": "eth80", "protocol": "category", "metric": "hit@1"}
+    app = open_page("metrics", **said)
+    assert {name: param(app, name) for name in said} == said
+    assert "hit@1 by class, the hardest at the left" in html(app)
+
+
 def test_the_leaderboard_holds_every_encoder_with_interval_and_protocol(opened):
     app = opened("Leaderboard")
     rows, said = component(app, "standings")["rows"], html(app)

@@ -28,10 +28,10 @@ def vectors() -> np.ndarray:
 def test_the_map_is_as_good_as_umap_learns(vectors):
     import umap
 
+    mine = ours.Umap().fit(vectors, neighbours=10, epochs=200)
     theirs = umap.UMAP(n_neighbors=10, random_state=0, n_epochs=200, n_jobs=1).fit_transform(
         vectors
     )
-    mine = ours.Umap().fit(vectors, neighbours=10, epochs=200)
     good, same = (trustworthiness(vectors, places, n_neighbors=10) for places in (theirs, mine))
     assert same == pytest.approx(good, abs=0.02)
 

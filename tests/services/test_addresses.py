@@ -77,7 +77,7 @@ def site(monkeypatch):
     """A server that counts as public under the name of a test host; the real loopback does not."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     server.hold, server.daemon_threads = threading.Event(), True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv(addresses.SETTING, "1")
     monkeypatch.setattr(Site, "asked", [])
     real, public = addresses._public, {"pictures.test"}

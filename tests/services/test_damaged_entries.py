@@ -1,8 +1,8 @@
 """Whatever is kept can be blank, cut, changed or of another version: it counts as absent, is built
 again, and the doctor tells.
 
-Every kind of entry x every harm x every file of the entry, each at places drawn by a seeded
-generator.
+Every kind of entry x every file of the entry, each by one of the harms in turn, at places drawn by
+a seeded generator. All harms at each of them (minutes) are marked slow.
 """
 
 from __future__ import annotations
@@ -272,15 +272,16 @@ def ready_entry(kind: str, world: World) -> tuple[Path, object]:
     return entry_of(kind, known), answer
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
+def damage_and_ask(kind: str, world: World, harms: Callable[[int], list[str]]) -> None:
+    """Do one harm after the other to each file of an entry; ``harms(n)`` names those of the n-th
+    file."""
     entry, answer = ready_entry(kind, world)
     draw = random.Random(f"{SEED} {kind}")
-    for name in sorted(store.states(entry)):
-        for told, harm in HARMS.items():
+    for number, name in enumerate(sorted(store.states(entry))):
+        for told in harms(number):
             whole = (entry / name).read_bytes()
-            if (harmed := harm(whole, draw)) == whole:
-                continue
+            if (harmed := HARMS[told](whole, draw)) == whole:
+                harmed = cut(whole, draw)
             put(entry / name, harmed)
             where = f"{name}, {told}"
             assert store.find(entry.parent.name, entry.name) is None, where
@@ -293,6 +294,25 @@ def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
                 f"{where}: it was not built again"
             )
     assert list(damage.entries()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
+    """Every file of every kind of entry by one harm, in turn; all of them at each is the next
+    test."""
+    turn = list(KINDS).index(kind)
+    damage_and_ask(kind, world, lambda number: [list(HARMS)[(turn + number) % len(HARMS)]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_harm_to_every_file_of_every_entry(kind, world):
+    damage_and_ask(kind, world, lambda number: list(HARMS))
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_every_harm_to_every_file_of_one_entry(harm, world):
+    damage_and_ask("scores", world, lambda number: [harm])
 
 
 @pytest.mark.parametrize("kind", KINDS)

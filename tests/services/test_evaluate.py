@@ -114,7 +114,11 @@ def test_what_is_not_built_or_known_is_refused(counting, gallery):
 
 @pytest.mark.parametrize(
     ("encoder", "expected"),
-    [("hsv.12x4x4", (0.131, 0.145, 0.148)), ("tiny.16x16", (0.163, 0.352, 0.302))],
+    [
+        # tests/metrics/test_evaluation.py judges the histogram on other photographs
+        pytest.param("hsv.12x4x4", (0.131, 0.145, 0.148), marks=pytest.mark.slow),
+        ("tiny.16x16", (0.163, 0.352, 0.302)),
+    ],
 )
 def test_baselines_on_real_photographs(photographs, encoder, expected):
     dataset = library.open_dataset(str(photographs / "clothing"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.errors import Cancelled
-from core.services.steps import Steps
+from core.services.steps import Steps, still_left
 
 Played = tuple[str, float, float, int]
 """Kind, expected seconds, real seconds, reports: 0 where the step says nothing until its end."""
@@ -19,6 +19,8 @@ class Shown:
     def __init__(self) -> None:
         self.left: float | None = None
         self.share: float | None = None
+        self.step: float | None = None
+        self.silent: float | None = None
         self.what = ""
         self.told: list[tuple[int, int]] = []
 
@@ -153,3 +155,41 @@ def test_a_stop_is_heard_in_every_step():
     assert steps.begin("one")(5, 9)
     with pytest.raises(Cancelled):
         steps.counted(1, 2)
+
+
+def test_what_comes_before_the_first_count_says_nothing_of_the_rest():
+    now, shown = [0.0], Shown()
+    steps = Steps(shown, clock=lambda: now[0])
+    steps.add("look", "pictures", 10.0, first=1.0)
+    steps.add("encode", "pictures", 40.0, first=1.0)
+    inside = steps.begin("look")
+    now[0] += 9.0  # worker processes begin, slowly
+    for done in range(1, 11):
+        now[0] += 1.0
+        inside(done, 10)
+    steps.begin("encode")
+    assert 40 <= steps.left() <= 60, "only the next start takes longer, not each picture"
+
+
+def test_a_step_that_says_nothing_may_take_longer_than_it_was_thought_to():
+    """A log has no line while a network is compiled: its readers know what was expected."""
+    now, shown = [0.0], Shown()
+    steps = Steps(shown, clock=lambda: now[0])
+    steps.add("load", "load", 12.0)
+    steps.add("encode", "pictures", 30.0)
+    steps.begin("load")(0, 0)
+    assert shown.left is not None
+    told = shown.left, shown.step, shown.silent
+    assert told == (42.0, 12.0, 0.0)
+    assert still_left(told[0], 8.0, *told[1:]) == pytest.approx(34.0)
+    assert still_left(told[0], 40.0, *told[1:]) == pytest.approx(30.0 + 10.0)
+    assert still_left(20.0, 30.0, 4.0, None) == pytest.approx(16.0 + 2.0), "one that counts"
+
+
+def test_what_is_known_better_meanwhile_counts():
+    now = [0.0]
+    steps = Steps(None, clock=lambda: now[0])
+    steps.add("encode", "pictures", 30.0)
+    steps.expect("encode", 12.0)
+    steps.expect("robustness", 50.0)  # no such step was planned
+    assert steps.left() == pytest.approx(12.0)

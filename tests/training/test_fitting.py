@@ -193,8 +193,9 @@ def test_training_keeps_the_middle_of_pictures_that_are_not_square(tmp_path, art
 
 @pytest.mark.parametrize("counts", [{"a": 8, "b": 8, "c": 8}, {"a": 10, "b": 2}])
 def test_a_handful_of_pictures_is_fine_tuned_with_no_other_option(
-    counts, tmp_path, textures, capsys
+    counts, tmp_path, textures, capsys, monkeypatch
 ):
+    monkeypatch.setattr(budget, "MAX_PASSES", budget.MIN_PASSES)  # that they are few is not asked
     folder = few(tmp_path / "few", textures, counts)
     assert main(["train", "--dataset", str(folder), *QUICK]) == 0
     said = capsys.readouterr().out

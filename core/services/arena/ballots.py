@@ -303,3 +303,18 @@ def judgements(dataset: str) -> list[tuple[str, str, str, bool]]:
             (dataset,),
         ).fetchall()
     return [(query, item, voter, bool(fits)) for query, item, voter, fits in rows]
+
+
+def forget(folder: Path) -> None:
+    """Delete what was voted and judged on data sets that lie under a folder: it goes."""
+    if not file().exists():
+        return
+    own = "substr(dataset, 1, ?) = ?"
+    with _writing() as open_file:
+        for place in {f"{folder}/", f"{folder.absolute()}/"}:
+            given = (len(place), place)
+            for held in ("votes", "rounds"):
+                rooms_there = f"room in (select code from rooms where {own})"
+                open_file.execute(f"delete from {held} where {rooms_there}", given)
+            for held in ("rooms", "judgements"):
+                open_file.execute(f"delete from {held} where {own}", given)

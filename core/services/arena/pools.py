@@ -7,20 +7,23 @@ much of each answer that is, is said.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.datasets.base import Dataset
+from core.encoders.base import Encoder
 from core.errors import UserError
 from core.metrics import ranked, table
-from core.metrics.ranked import Ranked
+from core.metrics.ranked import Ranked, Roles
 from core.neighbours import cosine_matrix
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.evaluation.cells import Cell
+from core.services.evaluation.cells import Cell, card
 from core.services.evaluation.fused import first_hits
 from core.services.evaluation.reports import Report
+from core.services.evaluation.seen import seen
+from core.services.specs import index_spec
 
 DEPTH = 10
 """Hits of each encoder that go into a pool."""
@@ -108,7 +111,8 @@ def unjudged(
 
 
 def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgements) -> Cell:
-    vectors = bound(dataset, encoder).vectors()
+    made = bound(dataset, encoder)
+    vectors = made.vectors()
     items = embed.item_rows(dataset, vectors)
     rows = {item.id: row for row, item in enumerate(items)}
     asked = [id for id in queries if id in rows]
@@ -118,17 +122,9 @@ def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgem
     groups = [str(items[rows[id]].value(protocol.relevant)) for id in asked]
     clusters = [str(items[rows[id]].instance or id) for id in asked]
     shown = unjudged(dataset, [encoder], {id: judged[id] for id in asked})[0].share
-    card = {
-        "dataset": dataset.title or dataset.name,
-        "kind": dataset.kind,
-        "protocol": PROTOCOL,
-        "relevant": "most judges say that it fits",
-        "gallery": f"{len(items):,} pictures",
+    told = _card(dataset, made.encoder, np.flatnonzero(~outside), lists.relevant) | {
         "queries": f"{len(asked):,} (judged)",
         "unjudged": f"{shown:.0%} of the first {DEPTH} hits, counted as not relevant",
-        "encoder": encoder,
-        "dimensions": vectors.vectors.shape[1],
-        "index": "exact",
     }
     scores = {}
     for name in METRICS:
@@ -145,8 +141,19 @@ def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgem
         lists.relevant,
         scores,
         {},
-        card,
+        told,
     )
+
+
+def _card(dataset: Dataset, encoder: Encoder, gallery: np.ndarray, relevant: np.ndarray) -> dict:
+    """The protocol card that every evaluation has, of a protocol whose truth people are."""
+    usual = dataset.protocol()
+    own = replace(usual, name=PROTOCOL, note="most judges say that it fits", ignore=None)
+    none = np.empty(0, np.int64)
+    roles = Roles(gallery, none, none, none)
+    has_seen = seen(encoder, dataset, usual)
+    said = card(dataset, encoder, own, index_spec("exact"), roles, relevant, DEPTH)
+    return {**said, "seen": has_seen.kind, "seen in words": has_seen.words}
 
 
 def _ranked(

@@ -27,6 +27,7 @@ from core.errors import UserError
 from core.items import among
 from core.services.embedding import crops, embed, points, stored
 from core.services.embedding.encoding import feed, gone, prepare_one
+from core.services.hosting import limits
 from core.types import Embeddings, Item, Progress, report, saying
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
@@ -275,6 +276,8 @@ def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:
 
 
 def _load(encoder: Encoder, progress: Progress | None) -> None:
+    if encoder.state().kind == "download":
+        limits.require_download(encoder.title or encoder.name)
     with saying(progress, f"Loading {encoder.title or encoder.name}"):
         encoder.load(progress)
 

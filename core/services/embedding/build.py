@@ -71,7 +71,7 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         UserError: unknown name.
     """
     encoder = encoders.get(name)
-    state = encoder.state()
+    state = limits.within_reach(encoder.state())
     pictures, dim = len(dataset.items), max(encoder.dim, 1)
     source = encoders.get(encoder.base) if encoder.base else encoder
     to_encode = _pending(dataset, source)
@@ -261,6 +261,7 @@ def build(
     if not names:
         raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
     if dataset.state().kind == "download":
+        limits.require_download(dataset.title or dataset.name)
         dataset.download(progress)
     check_disk(dataset, names)
     if elsewhere is not None:

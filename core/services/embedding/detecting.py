@@ -11,6 +11,7 @@ from core.detectors import yolo
 from core.detectors.base import Detector, detectors
 from core.detectors.onnx_file import OnnxFile
 from core.errors import UserError
+from core.services.hosting import limits
 from core.types import Progress
 from core.weights import files
 
@@ -27,7 +28,7 @@ def detector_rows() -> list[dict]:
 
 
 def detector_row(made: Detector) -> dict:
-    state = made.state()
+    state = limits.within_reach(made.state())
     return {
         "name": made.name,
         "title": made.title,
@@ -60,6 +61,7 @@ def ready_detector(
                 fix="Download them, or choose another detector.",
                 command=f"Download them: python -m core download --detector {name}",
             )
+        limits.require_download(made.title)
         made.load(progress)
     key = store.fingerprint(made.fingerprint())
     with _lock:

@@ -5,8 +5,8 @@ How fast an encoder is, earlier builds and reports tell; nothing here opens a pi
 network.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -14,7 +14,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.faiss_loader import threads
+from core.faiss_loader import team, threads
 from core.services import saved_reports
 from core.services.embedding import embed, points
 from core.services.embedding.bound import COMPILED, FITS, bound, fit_units, is_ahead, sample
@@ -29,6 +29,8 @@ UNKNOWN_S = 0.05
 """Seconds a picture where nothing was measured: soon corrected by what is."""
 LOAD_S, COMPILE_S = 2.0, 10.0
 """To load a network, and to compile one where none was compiled here before."""
+BEGIN_S = 1.5
+"""Before the first pictures of a pass come back: worker processes begin, each with its imports."""
 END_S = 0.3
 """The index of an encoder, and what is usual in it."""
 LOAD, LOOK, FIT, BASE = "load", "look", "fit", "base"
@@ -39,11 +41,15 @@ PICTURES = "pictures"
 
 @dataclass(frozen=True, slots=True)
 class BuildTimes:
-    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder)
-    held."""
+    """Seconds a picture by encoder in a build, and how many pictures the last build of (source,
+    encoder) held. ``here`` are the encoders of which this machine has built enough; of the others
+    a report tells, perhaps of another machine. ``alone``: seconds to prepare and encode a picture
+    in one process, in batches."""
 
     each: Mapping[str, float]
     held: Mapping[tuple[str, str], int]
+    here: Set[str] = frozenset()
+    alone: Mapping[str, float] = field(default_factory=dict)
 
     def seconds(self, dataset: Dataset, encoder: str) -> float | None:
         """About how long a build would take that is not there yet; None where nothing is known of
@@ -59,9 +65,9 @@ class BuildTimes:
 
 
 def build_times() -> BuildTimes:
-    """By the newest large build on this machine, else by the latencies of the newest report that
-    names the encoder."""
-    each, held = _measured_by_reports(), {}
+    """By the newest large build on this machine, else by the newest reports that name the
+    encoder."""
+    (each, alone), held, here = _measured_by_reports(), {}, set()
     known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
         encoder, encoded, spent = (
@@ -74,22 +80,32 @@ def build_times() -> BuildTimes:
         held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
         if spent and encoded >= ENOUGH:
             each[encoder] = spent / encoded
-    return BuildTimes(each, held)
+            here.add(encoder)
+    return BuildTimes(each, held, here, alone)
 
 
-def _measured_by_reports() -> dict[str, float]:
-    """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
+def _measured_by_reports() -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds a picture in builds, and of one process: by the builds of which reports tell, the
+    median of several; else as when it is read and prepared by all workers at once, and encoded in
+    batches."""
+    built: dict[str, list[float]] = {}
     found: dict[str, float] = {}
+    alone: dict[str, float] = {}
     for row in saved_reports.newest_rows():
+        latency, name = row["latency"], row["encoder"]
+        was = latency.get("build") or {}
+        if was.get("encode_s") and (was.get("pictures") or 0) >= ENOUGH:
+            built.setdefault(name, []).append(was["encode_s"] / was["pictures"])
         decode, prepare, encode = (
-            _p50(row["latency"], *stage)
+            _p50(latency, *stage)
             for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
         )
-        if row["encoder"] in found or decode is None or prepare is None or encode is None:
+        if name in found or decode is None or prepare is None or encode is None:
             continue
         workers = min(threads(), MAX_WORKERS)
-        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
-    return found
+        found[name] = ((decode + prepare) / workers + encode) / 1000
+        alone[name] = (prepare + encode) / 1000
+    return {**found, **{name: median(seconds) for name, seconds in built.items()}}, alone
 
 
 def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
@@ -103,48 +119,59 @@ class Passes:
         self.steps = Steps(progress)
         self._looked = self._units = 0
         self._fits: dict[str, list[Hashable]] = {}
+        self._own: dict[str, tuple[int, float]] = {}
+        """Encoder -> pictures that it has to encode in the pass over them, seconds for each."""
         if progress is not None:
             self._plan(dataset, list(dict.fromkeys(names)))
 
     def _plan(self, dataset: Dataset, names: list[str]) -> None:
-        each = build_times().each
-        own, total = 0.0, len(dataset.items)
+        times = build_times()
         for name in names:
             encoder = encoders.get(name)
-            seconds = each.get(name, UNKNOWN_S)
             self._fits[name] = []
             self._add(name, LOAD, LOAD, _loading(dataset, encoder))
+            each = seconds_each(encoder, times)
             if encoder.base is not None:
-                self._add(name, BASE, PICTURES, _seconds(dataset, encoder.base, each))
+                base = encoders.get(encoder.base)
+                seconds = _pending(dataset, base) * seconds_each(base, times)
+                self._add(name, BASE, PICTURES, seconds, BEGIN_S)
             elif is_ahead(dataset, encoder):
                 self._looked = self._looked or len(sample(dataset))
                 self._units = fit_units(self._looked)
-                self._add(name, LOOK, PICTURES, self._looked * seconds)
-                shape = (self._units - self._looked) * seconds
+                self._add(name, LOOK, f"{PICTURES} {name}", self._looked * each, BEGIN_S)
+                shape = (self._units - self._looked) * each
                 self._add(name, FIT, f"fit {name}", fit_seconds(name) or shape)
-                own += total * seconds
+                self._own[name] = len(dataset.items), each
             elif encoder.tier != "imported":
-                own += _seconds(dataset, name, each)
+                self._own[name] = _pending(dataset, encoder), each
         if any(encoders.get(name).matches for name in names) and not points.are_built(dataset):
-            self.steps.add(POINTS, POINTS, total * UNKNOWN_S)
-        if own:
-            self.steps.add(ENCODE, PICTURES, own)
+            seconds = len(dataset.items) * UNKNOWN_S
+            self.steps.add(POINTS, POINTS, seconds, BEGIN_S)
+        if seconds := self._encoding():
+            one = f"{PICTURES} {next(iter(self._own))}"
+            self.steps.add(ENCODE, one if len(self._own) == 1 else PICTURES, seconds, BEGIN_S)
         self.steps.add(END, END, END_S * len(names))
 
-    def _add(self, name: str, step: str, kind: str, seconds: float) -> None:
+    def _encoding(self) -> float:
+        return sum(count * each for count, each in self._own.values())
+
+    def _add(self, name: str, step: str, kind: str, seconds: float, first: float = 0.0) -> None:
         if seconds:
             self._fits[name].append((step, name))
-            self.steps.add((step, name), kind, seconds)
+            self.steps.add((step, name), kind, seconds, first)
 
     def fitting(self, name: str) -> Progress:
         """Progress of what readies an encoder: a download, a fit, vectors that it follows from."""
-        if (LOAD, name) in self._fits.get(name, ()):
-            self.steps.begin((LOAD, name))
+        if mine := self._fits.get(name):
+            self.steps.begin(mine[0])
         return _Fitting(self, name)
 
     def ready(self, name: str) -> None:
         """Nothing has to be done any more before this encoder can encode."""
         self.steps.end(*self._fits.get(name, ()))
+        if name in self._own and (each := _compiled_each(encoders.get(name))):
+            self._own[name] = self._own[name][0], each
+            self.steps.expect(ENCODE, self._encoding())
 
     def pointing(self) -> Progress:
         """Progress of finding key points."""
@@ -197,9 +224,27 @@ class _Fitting:
         return self._inside[key](done, total)
 
 
-def _seconds(dataset: Dataset, name: str, each: Mapping[str, float]) -> float:
-    """Expected seconds of the pictures that an encoder has still to encode."""
-    return _pending(dataset, encoders.get(name)) * each.get(name, UNKNOWN_S)
+def build_seconds(dataset: Dataset, name: str, times: BuildTimes) -> float:
+    """Expected seconds of a build of one encoder of which nothing is there."""
+    encoder = encoders.get(name)
+    base = encoders.get(encoder.base) if encoder.base else encoder
+    return _loading(dataset, base) + BEGIN_S + _pending(dataset, base) * seconds_each(base, times)
+
+
+def seconds_each(encoder: Encoder, times: BuildTimes) -> float:
+    """Expected seconds of a picture: as an earlier build here took, else as this network took for
+    its first pictures when it was compiled here, else as a report says."""
+    name = encoder.name
+    known = times.each.get(name) if name in times.here else None
+    return known or _compiled_each(encoder) or times.each.get(name, UNKNOWN_S)
+
+
+def _compiled_each(encoder: Encoder) -> float | None:
+    """Seconds of a picture by the graph of a network, where it was compiled here: with one in work
+    on each core."""
+    network: Any = encoder
+    seconds = network.graph_seconds() if hasattr(encoder, "graph_seconds") else None
+    return seconds and seconds / team()
 
 
 def _pending(dataset: Dataset, encoder: Encoder) -> int:

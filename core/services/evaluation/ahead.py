@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders as registry
 from core.services.embedding.bound import is_built
-from core.services.embedding.passes import build_times
+from core.services.embedding.passes import build_seconds, build_times
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation import health, latency, perturb, probes
 from core.services.evaluation.cells import KIND
@@ -19,9 +19,15 @@ LOOK_S = 0.02
 """A query whose first hits are compared by key points, or looked at a second time."""
 FUSED = 3.0
 """A fusion takes so many times as long as its members alone."""
-STUDY_S = 1.0
-STUDIES = {"probes": probes.KIND, "robustness": perturb.KIND, "health": health.KIND}
+STUDY_S, STUDIED, LEAST_S = 1.0, 3000, 0.2
+"""A closer look at so many pictures, and at few."""
+DISTORT_S = 1e-3
+"""To distort one picture."""
+ROBUSTNESS = "robustness"
+STUDIES = {"probes": probes.KIND, ROBUSTNESS: perturb.KIND, "health": health.KIND}
 """Kind of study -> kind of its entries in the cache."""
+ONCE = ("probes", ROBUSTNESS)
+"""Kinds that do not depend on the protocol: made for a dataset's first board alone."""
 
 
 class Begin:
@@ -49,7 +55,7 @@ class Ahead:
 
     def __init__(self, steps: Steps) -> None:
         self.steps, self._parts = steps, 0
-        self._each = build_times().each
+        self._times = build_times()
         self._built: set[tuple[str, str]] = set()
         self._scored = {
             (meta.get("source"), meta.get("encoder_name"), meta.get("index_name")): (
@@ -63,17 +69,24 @@ class Ahead:
         self, dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool
     ) -> Begin:
         """The part of one encoder: its build, the times of a search, each protocol."""
-        begin, each = self._begin(), self._each.get(encoder, latency.UNKNOWN_S)
+        begin = self._begin()
         if (dataset.locator, encoder) not in self._built and not is_built(dataset, encoder):
             self._built.add((dataset.locator, encoder))
-            begin.add(BUILD, BUILD, each * len(dataset.items))
+            begin.add(BUILD, BUILD, build_seconds(dataset, encoder, self._times))
         if timed:
-            begin.add(TIMES, TIMES, latency.LOAD_S + latency.timing_s(encoder, each))
+            begin.add(TIMES, TIMES, latency.LOAD_S + latency.timing_s(encoder, self._times))
         slow = bool(spec.reranker) or registry.get(encoder).matches
         for name in protocols:
             kind = f"{encoder} {spec.shown}" if slow else "scores"
             begin.add(name, kind, self._scoring(dataset, encoder, spec, name, slow))
         return begin
+
+    def timed(self, dataset: Dataset, encoder: str, times: dict) -> None:
+        """What a search takes was measured a moment ago: from it follows how long the encoder will
+        take for distorted pictures, where that was never timed here."""
+        each = latency.alone_by(times)
+        if each is not None and _last(ROBUSTNESS, dataset, encoder) is None:
+            self.steps.expect(study(ROBUSTNESS, dataset.name, encoder, ""), distorting_s(each))
 
     def _scoring(
         self, dataset: Dataset, encoder: str, spec: IndexSpec, name: str, slow: bool
@@ -101,26 +114,41 @@ class Ahead:
         return Begin(self.steps, self._parts)
 
 
-def add_studies(steps: Steps, datasets: Sequence[Dataset], encoders: Sequence[str]) -> None:
-    """The closer looks that follow an evaluation, as far as they are known before it: one of each
-    kind for an encoder and a data set."""
-    each, past = build_times().each, {kind: latency.pasts(STUDIES[kind]) for kind in STUDIES}
-    for dataset in datasets:
-        for encoder in dict.fromkeys(encoders):
-            for kind, metas in past.items():
-                known = [m["seconds"] for m in metas if m.get("encoder_name") == encoder]
-                usual = _study_s(kind, each.get(encoder, latency.UNKNOWN_S))
-                seconds = sum(known) / len(known) if known else usual
-                steps.add(study(kind, dataset.name, encoder), f"study {kind}", seconds)
+def add_studies(
+    steps: Steps, dataset: Dataset, encoders: Sequence[str], protocols: Sequence[str]
+) -> None:
+    """The closer looks that follow an evaluation: one of each kind for an encoder, and of data
+    health one under each protocol."""
+    times = build_times()
+    for encoder in dict.fromkeys(encoders):
+        for kind in STUDIES:
+            usual = max(STUDY_S * len(dataset.items) / STUDIED, LEAST_S)
+            if kind == ROBUSTNESS:
+                usual = distorting_s(latency.alone_s(encoder, times))
+            seconds = _last(kind, dataset, encoder) or usual
+            for protocol in ("",) if kind in ONCE else protocols:
+                key = study(kind, dataset.name, encoder, protocol)
+                steps.add(key, f"study {kind}", seconds)
 
 
-def study(kind: str, dataset: str, encoder: str) -> Hashable:
-    """The step of one study."""
-    return ("study", kind, dataset, encoder)
+def _last(kind: str, dataset: Dataset, encoder: str) -> float | None:
+    """What a study took here the last time; of other pictures only what does not depend on their
+    number."""
+    known = [
+        meta["seconds"]
+        for meta in latency.pasts(STUDIES[kind])
+        if meta.get("encoder_name") == encoder
+        and (kind == ROBUSTNESS or meta.get("source") == dataset.locator)
+    ]
+    return known[-1] if known else None
 
 
-def _study_s(kind: str, each: float) -> float:
-    if kind != "robustness":
-        return STUDY_S
-    rounds = 1 + sum(len(one.strengths) for one in DISTORTIONS.values())
-    return STUDY_S + each * perturb.SAMPLE * rounds
+def study(kind: str, dataset: str, encoder: str, protocol: str) -> Hashable:
+    """The step of one study; ``protocol`` empty where it does not depend on one."""
+    return ("study", kind, dataset, encoder, protocol)
+
+
+def distorting_s(each: float) -> float:
+    """Seconds to look at the robustness of an encoder that takes ``each`` seconds a picture."""
+    rounds = sum(len(one.strengths) for one in DISTORTIONS.values())
+    return perturb.SAMPLE * (DISTORT_S * rounds + each * (1 + rounds))

@@ -75,12 +75,12 @@ def evaluate(
     ahead = Ahead(steps)
     parts: list[_Part] = []
     for dataset in datasets:
-        wanted = _protocols(dataset, protocols, crop)
+        wanted = protocols_of(dataset, protocols, crop)
         shown = dataset.title or dataset.name
         for encoder, spec in product(names, specs):
             told = "" if spec.exact and not spec.reranker else f" by {spec.shown}"
             begin = ahead.encoder(dataset, encoder, spec, wanted, timed)
-            make = partial(_cells, dataset, encoder, spec, wanted, timed, begin)
+            make = partial(_cells, dataset, encoder, spec, wanted, timed, begin, ahead)
             title = registry.get(encoder).title or encoder
             what = (f"{encoder} on {shown}{told}", f"{title} on {shown}{told}")
             parts.append(_Part(*what, len(wanted), make, begin))
@@ -169,6 +169,7 @@ def _cells(
     protocols: Sequence[str],
     timed: bool,
     begin: Begin,
+    ahead: Ahead,
 ) -> list[Cell]:
     if not is_built(dataset, encoder):
         build.build(dataset, [encoder], progress=begin(BUILD))
@@ -177,12 +178,15 @@ def _cells(
         if not is_built(dataset, by):
             build.build(dataset, [by], progress=begin(BUILD))
     times = latency.measured(dataset, encoder, spec, begin(TIMES)) if timed else {}
+    ahead.timed(dataset, encoder, times)
     return [
         replace(cell(dataset, encoder, one, spec, begin(one.name)), latency=times) for one in named
     ]
 
 
-def _protocols(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:
+def protocols_of(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:
+    """The protocols that a data set is evaluated under where these are asked for. Raises UserError
+    where it has none of them."""
     known = [protocol.name for protocol in dataset.protocols()]
     if wanted:
         made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]

@@ -19,7 +19,7 @@ from core.items import among
 from core.metrics.statistics import summary
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.embedding.passes import BuildTimes
+from core.services.embedding.passes import UNKNOWN_S, BuildTimes
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
 from core.services.search.request import Query, SearchRequest
@@ -181,13 +181,13 @@ START_S = 3.0
 """A process begins and reads every picture once for the hash of the set."""
 LOAD_S = 1.5
 """An encoder and its index are loaded."""
-ALONE = 3.0
-"""A picture encoded alone takes about so many times its share of a build, which has all cores and
-whole batches."""
+ALONE = 2.0
+"""A picture takes one process about so many times its share of a build, which has all cores."""
+SEEN = 5
+"""So many of the last times count."""
 PRODUCT_S, QUERY_S = 1.2e-10, 1.5e-4
 """Seconds for one product of two numbers in the search, and for the metrics of one query; measured
 on two cores."""
-UNKNOWN_S = 0.05
 
 
 def estimate(
@@ -199,7 +199,7 @@ def estimate(
     for name in encoders:
         each = times.each.get(name, UNKNOWN_S)
         total += 0.0 if name in built else each * len(dataset.items)
-        total += LOAD_S + timing_s(name, each)
+        total += LOAD_S + timing_s(name, times)
         usual = scoring_s(dataset, name, dataset.protocol())
         total += max(len(rounds), 1) * usual
     return total
@@ -218,17 +218,32 @@ def scoring_s(dataset: Dataset, encoder: str, protocol: Protocol) -> float:
     return PRODUCT_S * queries * gallery * dim + QUERY_S * queries
 
 
-def timing_s(name: str, each: float) -> float:
-    """Seconds to measure how long a search takes: as the last times here, else from the share of a
-    build (``each``, seconds a picture)."""
+def timing_s(name: str, times: BuildTimes) -> float:
+    """Seconds to measure how long a search takes: as the last times here, else from what a picture
+    takes."""
     past = [meta["seconds"] for meta in pasts(KIND) if meta.get("encoder_name") == name]
     if past:
-        return float(np.median(past))
-    alone = min((WARM + RUNS) * each * ALONE, LIMIT_S)
-    return alone + min((BATCHES + 1) * BATCH * each, LIMIT_S)
+        return float(np.median(past[-SEEN:]))
+    each = alone_s(name, times)
+    return min((WARM + RUNS) * each, LIMIT_S) + min((BATCHES + 1) * BATCH * each, LIMIT_S)
+
+
+def alone_s(name: str, times: BuildTimes) -> float:
+    """Seconds to prepare and encode a picture in one process, in batches."""
+    return times.alone.get(name) or ALONE * times.each.get(name, UNKNOWN_S)
+
+
+def alone_by(measured: dict) -> float | None:
+    """The same by the times of :func:`measured`; None where nothing was encoded."""
+    prepare, encode = (
+        measured.get(stage, {}).get(kind, {}).get("p50")
+        for stage, kind in (("preprocess", "single"), ("encode", "batch"))
+    )
+    return None if prepare is None or encode is None else (prepare + encode) / 1000
 
 
 def pasts(kind: str) -> list[dict]:
-    """What finished entries of a kind say of themselves, of those that say how long they took."""
+    """What finished entries of a kind say of themselves, the newest last, of those that say how
+    long they took."""
     known = [store.read_meta(path) or {} for path in store.folders(kind)]
-    return [meta for meta in known if meta.get("seconds")]
+    return sorted((one for one in known if one.get("seconds")), key=lambda one: one.get("built", 0))

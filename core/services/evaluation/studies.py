@@ -38,8 +38,6 @@ KINDS: dict[str, Callable[[Dataset, str, str, Progress], object]] = {
     "robustness": _robustness,
     "health": _health,
 }
-ONCE = ("probes", "robustness")
-"""Kinds that do not depend on the protocol: made for a dataset's first board alone."""
 
 
 def make(
@@ -68,7 +66,7 @@ def make(
     steps = progress if isinstance(progress, Steps) else Steps(progress)
     for done, (kind, cell) in enumerate(work):
         steps.counted(done, len(work))
-        protocol = "" if kind in ONCE else cell.protocol
+        protocol = "" if kind in ahead.ONCE else cell.protocol
         name = (kind, cell.dataset, protocol, cell.encoder)
         if name not in seen:
             seen.add(name)
@@ -84,7 +82,8 @@ def make(
 
 
 def _result(kind: str, dataset: Dataset, cell: Cell, steps: Steps) -> dict:
-    inside = steps.begin(ahead.study(kind, cell.dataset, cell.encoder))
+    protocol = "" if kind in ahead.ONCE else cell.protocol
+    inside = steps.begin(ahead.study(kind, cell.dataset, cell.encoder, protocol))
     try:
         return {"result": _rounded(KINDS[kind](dataset, cell.encoder, cell.protocol, inside))}
     except UserError as error:
@@ -114,7 +113,7 @@ def read(folder: Path) -> list[dict]:
 
 def of_board(rows: Sequence[dict], kind: str, dataset: str, protocol: str) -> dict[str, dict]:
     """Encoder -> its study of one kind on one board."""
-    wanted = "" if kind in ONCE else protocol
+    wanted = "" if kind in ahead.ONCE else protocol
     return {
         row["encoder"]: row
         for row in rows

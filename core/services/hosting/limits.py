@@ -11,6 +11,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import ownership
 from core.services.hosting.settings import hosted, value
+from core.types import State
 
 log = logging.getLogger(__name__)
 MB, GB = 1_000_000, 1_000_000_000
@@ -110,6 +111,24 @@ def may(command: str) -> bool:
         or command in VISITOR_JOBS
         or (command in OPENED and bool(value(OPENED[command])))
     )
+
+
+def within_reach(state: State) -> State:
+    """A state as it is for the one who asks: what needs a download that a visitor may not begin
+    can't be had."""
+    if state.kind != "download" or may("download"):
+        return state
+    return State("unavailable", "Its files are not on this server, and visitors fetch none.")
+
+
+def require_download(what: str) -> None:
+    """Raises UserError where a visitor would fetch ``what`` from the network."""
+    if not may("download"):
+        raise UserError(
+            f"{what} is not on this server.",
+            "Visitors of this server fetch nothing from the network.",
+            "Choose what is ready here.",
+        )
 
 
 def check_job(command: str, active: int, waiting: int) -> None:

@@ -21,6 +21,9 @@ SECRETS = re.compile(
     re.IGNORECASE,
 )
 HIDDEN = "(hidden)"
+TALKATIVE = ("uvicorn", "websockets", "httpx", "PIL")
+LONGEST = 8_000
+"""Characters of a message or an error: what visitors send must not fill the operator's disk."""
 _request: ContextVar[str] = ContextVar("request", default="")
 
 
@@ -46,6 +49,12 @@ def redacted(words: str) -> str:
     return SECRETS.sub(lambda found: found[1] + HIDDEN, words)
 
 
+def _short(words: str) -> str:
+    """``words`` without their middle, where they are very long: an error is named at its end."""
+    half = LONGEST // 2
+    return words if len(words) <= LONGEST else f"{words[:half]} ... {words[-half:]}"
+
+
 class Lines(logging.Formatter):
     """One JSON object a line: time, level, name, request, visitor, message, and whatever ``extra``
     gave as ``fields``."""
@@ -56,30 +65,41 @@ class Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "name": record.name,
             "request": _request.get(),
-            "message": redacted(record.getMessage()),
+            "message": _short(redacted(record.getMessage())),
             **getattr(record, "fields", {}),
         }
         if (one := ownership.visitor()) is not None:
             said["visitor"] = one.name[:8]
         if record.exc_info:
-            said["error"] = redacted(self.formatException(record.exc_info))
+            said["error"] = _short(redacted(self.formatException(record.exc_info)))
         return json.dumps({name: value for name, value in said.items() if value != ""})
 
 
-def configure() -> None:
+def configure() -> bool:
     """Write structured lines to standard error, in place of what was written there; nothing changes
-    where neither strangers use the server nor ``LOOKALIKE_LOG=json`` asks for it."""
+    where neither strangers use the server nor ``LOOKALIKE_LOG=json`` asks for it. Returns whether
+    they are written."""
     if not settings.hosted() and os.environ.get(KIND) != "json":
-        return
+        return False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
+    handler.addFilter(_is_for_the_operator)
     top = logging.getLogger()
     top.handlers[:] = [handler]
     top.setLevel(logging.INFO)
     for name in ("streamlit", "uvicorn", "uvicorn.error", "uvicorn.access"):
-        other = logging.getLogger(name)
-        other.handlers[:] = []
-        other.propagate = True
-    # the first two would tell the addresses of visitors, and what their links hold
-    for name in ("uvicorn.access", "uvicorn.error", "httpx", "PIL"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        adopt(logging.getLogger(name))
+    return True
+
+
+def adopt(other: logging.Logger) -> None:
+    """Let the logger of a library that writes by itself write through ours, which hides secrets."""
+    other.handlers[:] = []
+    other.propagate = True
+
+
+def _is_for_the_operator(record: logging.LogRecord) -> bool:
+    """Requests are told by the front, without what the libraries tell of them: addresses of
+    visitors, and what their links hold. Asked of each record, since levels of loggers change when a
+    library reads its settings again."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in TALKATIVE

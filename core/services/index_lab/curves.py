@@ -12,12 +12,14 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
-from core.services.index_lab.measure import measured
+from core.services.index_lab.ahead import Ahead
+from core.services.index_lab.measure import Pilot, measured
 from core.services.index_lab.point import KIND, Point
 from core.services.index_lab.space import (
     QUERIES,
@@ -30,6 +32,7 @@ from core.services.index_lab.space import (
     open_space,
 )
 from core.services.specs import IndexSpec, index_spec, split_names
+from core.services.steps import Steps
 from core.types import Cost, Hits, Progress, report
 
 
@@ -186,8 +189,9 @@ def plan(
     seconds, ram = None, 0
     if timed:
         left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
+        before = _before(dataset, ready, points)
         seconds, ram = _estimate(
-            left, points, vectors.vectors[rows[: max(measure.SAMPLES)]], size, real, progress
+            left, before, vectors.vectors[rows[: max(measure.SAMPLES)]], size, real, progress
         )
     basis = BASIS if timed else ""
     return Plan(
@@ -197,17 +201,16 @@ def plan(
 
 def _estimate(
     left: Sequence[IndexSpec],
-    points: Sequence[Point],
+    known: Mapping[tuple, Pilot],
     sample: np.ndarray,
     size: int,
     real: int,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build of which ``points`` tell is not tried on
-    the sample."""
+    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried on the
+    sample."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
-    known = {(one.index, *one.build.items()): measure.measured_before(one) for one in points}
     report(progress, 0, len(groups))
     for done, (build, specs) in enumerate(groups, start=1):
         try:
@@ -221,6 +224,15 @@ def _estimate(
     if left and size > real:
         seconds += GROW_S * size + (FIT_S if real > measure.SAMPLES[-1] else FIT_S / 5)
     return seconds, most + vectors
+
+
+def _before(dataset: Dataset, encoder: Encoder, points: Sequence[Point]) -> dict[tuple, Pilot]:
+    """By build what its settings took, here or on the machine that the results came from."""
+    found = {}
+    for one in points:
+        kept = one.size == one.real and galleries.is_built(dataset, encoder, one.index, **one.build)
+        found[one.index, *one.build.items()] = measure.measured_before(one, kept=kept)
+    return found
 
 
 def curves(
@@ -246,57 +258,58 @@ def curves(
         Cancelled: ``progress`` said stop.
     """
     planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
-    count = _Count(progress, len(planned.settings))
-    ready = with_vectors(dataset, encoder).encoder
-    lab = _Lab(dataset, encoder, k, planned.size, count)
-    for _, group in groupby(planned.settings, key=_build):
-        specs = list(group)
-        about = causes(dataset, ready, QUERIES, planned.size if planned.size > lab.real else 0)
-        known = [None if again else point.find(about, spec, k) for spec in specs]
-        fresh = lab.measure(
-            [spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)]
-        )
-        for one in known:
-            found = one if isinstance(one, Point) else next(fresh)
-            count.step()
-            if isinstance(found, Point):
-                yield found
-
-
-class _Count:
-    """Progress in settings; what works inside a setting only asks whether to stop."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.done, self.total = progress, 0, total
-        report(progress, 0, total)
-
-    def __call__(self, done: int, total: int) -> bool:
-        return self.progress is None or self.progress(self.done, self.total) is not False
-
-    def step(self) -> None:
-        self.done += 1
-        report(self.progress, self.done, self.total)
+    lab = _Lab(dataset, encoder, k, planned.size)
+    enlarged = lab.size if lab.size > lab.real else 0
+    about = causes(dataset, lab.ready, QUERIES, enlarged)
+    groups = [list(group) for _, group in groupby(planned.settings, key=_build)]
+    before = {one.text: point.find(about, one, k) for one in planned.settings}
+    points = {text: one for text, one in before.items() if isinstance(one, Point)}
+    known = {} if again else points
+    fresh = [[spec for spec in group if spec.text not in known] for group in groups]
+    done, total = 0, len(planned.settings)
+    steps = lab.expect(fresh, list(points.values()), progress)
+    steps.counted(done, total)
+    for group, specs in zip(groups, fresh, strict=True):
+        made = lab.measure(specs)
+        for spec in group:
+            one = known.get(spec.text) or next(made)
+            done += 1
+            steps.counted(done, total)
+            if isinstance(one, Point):
+                yield one
+        lab.ahead.over(specs)
+    steps.close()
 
 
 class _Lab:
     """The space of a run, opened when the first setting needs it, with the exact answers."""
 
-    def __init__(
-        self, dataset: Dataset, encoder: str, k: int, size: int, progress: Progress
-    ) -> None:
-        self.dataset, self.encoder, self.k, self.size, self.progress = (
-            dataset,
-            encoder,
-            k,
-            size,
-            progress,
-        )
+    ahead: Ahead
+
+    def __init__(self, dataset: Dataset, encoder: str, k: int, size: int) -> None:
+        self.dataset, self.encoder, self.k, self.size = dataset, encoder, k, size
         ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
             len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
         )
         self._space: Space | None = None
+
+    def expect(
+        self,
+        groups: Sequence[Sequence[IndexSpec]],
+        points: Sequence[Point],
+        progress: Progress | None,
+    ) -> Steps:
+        """The steps of measuring groups of settings, each group with one build: as such a build
+        took before (``points``), else as a pilot tells."""
+        before = _before(self.dataset, self.ready, points)
+        dim, costs = self.ready.dim, []
+        for specs in filter(None, groups):
+            known = before.get(_build(specs[0]))
+            costs.append((specs, known or measure.known_pilot(specs[0], dim, self.size)))
+        self.ahead = Ahead(progress, costs, (self.size, dim), QUERIES)
+        return self.ahead.steps
 
     def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
         """One point, or reason why there is none, for each setting; all share one build."""
@@ -321,14 +334,16 @@ class _Lab:
             found = (
                 built
                 if isinstance(built, str)
-                else measured(space, spec, *built, truth, self.k, self.progress)
+                else measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
             )
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 
     def _opened(self) -> tuple[Space, Hits]:
         if self._space is None:
-            self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
+            self._space = open_space(
+                self.dataset, self.encoder, QUERIES, self.size, self.ahead.opening()
+            )
             exact = indexes.get("exact")
             exact.build(np.asarray(self._space.vectors))
             self._truth = answers(exact, self._space, self.k, {})
@@ -336,9 +351,10 @@ class _Lab:
 
     def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
         """The index over the space: from the store where the vectors are the user's own."""
+        progress = self.ahead.building(spec)
         if space.size == space.real:
             index, _ = galleries.gallery_index(
-                self.dataset, self.ready, spec.name, self.progress, **spec.build
+                self.dataset, self.ready, spec.name, progress, **spec.build
             )
             return index, index.cost()
         pilot = measure.pilot(spec, space.vectors[: max(measure.SAMPLES)], space.size)
@@ -348,7 +364,7 @@ class _Lab:
             "Choose a smaller size.",
         )
         index = indexes.get(spec.name)
-        index.build(space.vectors, self.progress, **spec.build)
+        index.build(space.vectors, progress, **spec.build)
         return index, index.cost()
 
 

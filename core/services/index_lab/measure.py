@@ -143,25 +143,18 @@ class Pilot:
         return int(self.ram[0] + max(slope, 0.0) * (size - self.sizes[0]))
 
 
-def measured_before(point: Point) -> Pilot:
-    """What a setting of the same build took. An index over a gallery as it is lies in the store,
-    and is not built again."""
-    build_s = 0.0 if point.size == point.real else point.build_s
+def measured_before(point: Point, *, kept: bool) -> Pilot:
+    """What a setting of the same build took; ``kept``: its index lies in the store, and is not
+    built again."""
+    build_s = 0.0 if kept else point.build_s
     return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
 
 
 def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
     """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the
     default knobs; kept for this build, dimension and machine."""
-    samples = SAMPLES[:1] if size <= SMALL else SAMPLES
-    sizes = tuple(dict.fromkeys(min(sample, len(vectors)) for sample in samples))
-    causes = {
-        **indexes.get(spec.name).fingerprint(**spec.build),
-        "sizes": list(sizes),
-        "dim": int(vectors.shape[1]),
-        "hardware": processor(),
-        "pilot": VERSION,
-    }
+    sizes = _samples(size, len(vectors))
+    causes = _causes(spec, sizes, int(vectors.shape[1]))
 
     def write(folder: Path) -> dict:
         rows = [
@@ -173,6 +166,30 @@ def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
         return {"index_name": spec.text}
 
     return store.kept(KIND, causes, write, _read)
+
+
+def known_pilot(spec: IndexSpec, dim: int, size: int) -> Pilot | None:
+    """The :func:`pilot` of an index over ``size`` vectors where it was made before."""
+    folder = store.find(KIND, store.key(_causes(spec, _samples(size, size), dim)))
+    try:
+        return _read(folder) if folder else None
+    except store.UNREADABLE:
+        return None
+
+
+def _samples(size: int, there: int) -> tuple[int, ...]:
+    samples = SAMPLES[:1] if size <= SMALL else SAMPLES
+    return tuple(dict.fromkeys(min(sample, there) for sample in samples))
+
+
+def _causes(spec: IndexSpec, sizes: Sequence[int], dim: int) -> dict:
+    return {
+        **indexes.get(spec.name).fingerprint(**spec.build),
+        "sizes": list(sizes),
+        "dim": dim,
+        "hardware": processor(),
+        "pilot": VERSION,
+    }
 
 
 def _read(folder: Path) -> Pilot:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core import store
@@ -40,7 +40,8 @@ class Preview:
     picture and reason, ``opened`` how many pictures were read to find the ``unreadable`` among them
     (rows as well), ``reasons`` how often each is given, ``remarks`` rows of where and remark,
     ``layout`` how folders are read as labels, ``examples`` some pictures with what their folders
-    say. ``known`` is the locator where it was added before."""
+    say. ``known`` is the locator where it was added before; ``refused`` why a visitor may not add
+    it."""
 
     title: str
     pictures: int
@@ -54,6 +55,7 @@ class Preview:
     layout: str
     examples: tuple[dict, ...]
     known: str
+    refused: UserError | None = None
 
 
 def preview_path(place: str) -> Preview:
@@ -82,6 +84,11 @@ def preview_files(files: Files) -> Preview:
                 found = _seen(_open(_staged(Path(folder), files)))
             except UserError as error:
                 raise _without(folder, error) from error
+    try:
+        library.check_pictures("", found.pictures)
+        limits.check_room(size)
+    except UserError as error:
+        return replace(found, refused=error)
     return found
 
 

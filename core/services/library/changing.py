@@ -22,7 +22,7 @@ from core.errors import UserError
 from core.services.embedding import embed, stored
 from core.services.embedding.contents import keys_in
 from core.services.embedding.stored import key_of
-from core.services.hosting import limits, ownership
+from core.services.hosting import limits
 from core.services.library import adding, library
 from core.services.library.adding import Files
 from core.types import Item
@@ -143,7 +143,7 @@ def add(locator: str, files: Files) -> Change:
         given = Zip(place)
         with store.lock(_lock(locator)):
             new, known = _new_names(set_, given)
-            _check_pictures(locator, len(set_.items) + len(new))
+            library.check_pictures(locator, len(set_.items) + len(new))
             _rewrite(set_, (*_kept(set_, ()), *_taken(given, new)), len(data))
     return _changed(locator, len(new), 0, known, len(given.skipped))
 
@@ -231,13 +231,6 @@ def _folder(set_: Zip, given: Zip) -> str:
     folder = around([_name(given, item) for item in given.items])
     known = {item.id.partition("/")[0] for item in set_.items if "/" in item.id}
     return folder if folder.rstrip("/") in known else ""
-
-
-def _check_pictures(locator: str, more: int) -> None:
-    """Whether a visitor may have so many pictures here. Raises UserError."""
-    if ownership.is_visitor():
-        others = [library.open_dataset(one) for one in library.own_added() if one != locator]
-        limits.check_pictures(sum(len(one.items) for one in others), more)
 
 
 def _free(name: str, taken: dict[str, str]) -> str:

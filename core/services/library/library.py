@@ -163,7 +163,7 @@ def encoder_rows() -> list[dict]:
 
 
 def encoder_row(encoder: Encoder) -> dict:
-    state = encoder.state()
+    state = limits.within_reach(encoder.state())
     return {
         "name": encoder.name,
         "title": encoder.title or encoder.name,
@@ -185,7 +185,7 @@ def _text_row(encoder: Encoder) -> dict | None:
     reads no text."""
     if encoder.words is None:
         return None
-    state = encoder.words.state()
+    state = limits.within_reach(encoder.words.state())
     return {
         "languages": encoder.words.languages,
         "state": state.kind,
@@ -378,7 +378,7 @@ def add_archive(name: str, data: bytes) -> str:
 def add_uploaded(locator: str) -> str:
     """Add what was uploaded and is kept; returns the locator. Raises UserError where a visitor
     would have too many pictures."""
-    _check_pictures(locator)
+    check_pictures(locator, len(open_dataset(locator, fresh=True).items))
     return _added(locator)
 
 
@@ -405,12 +405,12 @@ def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:
     return _uploads() / store.fingerprint([name, *map(list, told)])[:8]
 
 
-def _check_pictures(locator: str) -> None:
-    """Whether a visitor may have so many more pictures. Raises UserError."""
+def check_pictures(locator: str, more: int) -> None:
+    """Whether the data set ``locator``, one's own or to be added, may have ``more`` pictures beside
+    a visitor's others. Raises UserError."""
     if ownership.is_visitor():
-        held = [open_dataset(one) for one in own_added() if one != locator]
-        more = len(open_dataset(locator, fresh=True).items)
-        limits.check_pictures(sum(len(one.items) for one in held), more)
+        others = [open_dataset(one) for one in own_added() if one != locator]
+        limits.check_pictures(sum(len(one.items) for one in others), more)
 
 
 def remove_dataset(locator: str) -> None:

@@ -28,7 +28,7 @@ def panel() -> None:
         )
         names = place.encoders(locator)
         _encoders(names)
-        st.number_input("Rounds", 1, drawing.MAX_ROUNDS, place.DEFAULT_ROUNDS, key=place.ROUNDS)
+        st.number_input("Rounds", 1, drawing.MAX_ROUNDS, key=place.ROUNDS)
     with ways:
         if (error := st.session_state.pop(FAILED, None)) is not None:
             trouble(error)

@@ -190,24 +190,31 @@ def _seen(asked: object, look: Callable[[], Preview]) -> Preview | None:
 
 
 def _offer(seen: Preview, add: Callable[[], str]) -> None:
-    """The preview, and the buttons that add."""
-    names = encoder_names.suggested()
-    seconds = encoder_names.suggested_seconds(seen.pictures, names)
+    """The preview, and the buttons that add, or why it may not be added."""
+    names = [] if seen.known or seen.refused else encoder_names.suggested()
     with st.container(key="add_actions", horizontal=True, vertical_alignment="center"):
         if seen.known:
             note(f"{seen.title} is in the library already.")
             if st.button("Open it", type="primary", key="add_known"):
                 _shown(seen.known)
             return
-        about = "" if seconds is None else f", {builds.about(seconds)}"
-        label = f"Add and build {count(len(names), 'encoder')}{about}"
-        if names and st.button(label, type="primary", key="add_and_build"):
-            _add(add, names)
-        if st.button("Add only", key="add"):
-            _add(add, [])
+        if seen.refused:
+            trouble(seen.refused)
+        else:
+            _buttons(seen, names, add)
     told(seen)
     if names:
         quiet(f"Suggested encoders: {encoder_names.titles(names)}.")
+
+
+def _buttons(seen: Preview, names: list[str], add: Callable[[], str]) -> None:
+    seconds = encoder_names.suggested_seconds(seen.pictures, names)
+    about = "" if seconds is None else f", {builds.about(seconds)}"
+    label = f"Add and build {count(len(names), 'encoder')}{about}"
+    if names and st.button(label, type="primary", key="add_and_build"):
+        _add(add, names)
+    if st.button("Add only", key="add"):
+        _add(add, [])
 
 
 def told(seen: Preview) -> None:

@@ -74,10 +74,12 @@ def _evaluation(row: dict) -> None:
     locator, version = row["locator"], cached.version(row["locator"])
     found = cached_library.evaluated(locator, version)
     names = cached_library.built(locator, version)
-    if not cached_library.labelled(locator, version):
+    labelled = cached_library.labelled(locator, version)
+    if not labelled:
         note(
             "It has no labels, so nothing says which hits are right.",
-            "Pictures in a folder for each class get them, or a column label of a CSV.",
+            "Pictures in a folder for each class get them, or a column label of a CSV. Or say"
+            " yourself which hits fit: the Arena shows those of all encoders, unnamed.",
         )
     elif found is None:
         note("It has not been evaluated yet.", "" if names else "Build an encoder first.")
@@ -88,7 +90,7 @@ def _evaluation(row: dict) -> None:
             f"{count(len(found.encoders), 'encoder')} · {found.protocol} · {when}",
             "evaluated",
         )
-    may = names and limits.may("evaluate") and cached_library.labelled(locator, version)
+    may = names and limits.may("evaluate") and labelled
     asked = path.to_evaluate(names) if may else []
     with st.container(horizontal=True):
         if found is not None and st.button("Open in Metrics", type="primary", key="set_metrics"):
@@ -99,6 +101,8 @@ def _evaluation(row: dict) -> None:
                          key="set_evaluate"):  # fmt: skip
                 evaluations.start(locator, asked)
                 link.to("metrics", dataset=locator)
+        if len(names) > 1 and not labelled and st.button("Judge hits", key="set_judge"):
+            link.to("arena", dataset=locator, encoders=",".join(names[:4]), judge="1")
         if names and st.button("Map", key="set_map", help="How encoders arrange these pictures"):
             link.to("map", dataset=locator, encoders=",".join(names[:3]))
         if names and st.button("Index lab", key="set_lab", help="What approximate search costs"):

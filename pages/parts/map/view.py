@@ -192,7 +192,8 @@ def select(encoder: str, corners: list) -> None:
     """What a lasso on an encoder's map encloses is selected; no corners clear the selection."""
     state = st.session_state
     points = [(float(x), float(y)) for x, y in corners[:MOST_CORNERS]]
-    state[LASSO] = (encoder, tuple(points)) if len(points) > 2 else None
+    # As the link says it: a dot at the edge is inside for whoever opens the link, or for nobody.
+    state[LASSO] = _lasso(_lasso_words((encoder, tuple(points)))) if len(points) > 2 else None
     state[PICKED] = ""
 
 

@@ -150,7 +150,7 @@ def entries() -> list[Entry]:
     for name, stamp in reports():
         for dataset, content in cached_metrics.report_sets(name, stamp).items():
             held.setdefault((dataset, content), []).append(name)
-    own = _own()
+    own = _ready()
     here, absent, used = [], [], set()
     for (dataset, content), names in held.items():
         row = next((one for one in own if _same(one, dataset, content)), None)
@@ -160,16 +160,15 @@ def entries() -> list[Entry]:
             title = row["title"] if row else dataset
             locator = row["locator"] if row else ""
             (here if row else absent).append(Entry(dataset, title, locator, tuple(names)))
-    left = [row for row in own if row["locator"] not in used]
+    left = [row for row in own if row["locator"] not in used and _labelled(row["locator"])]
     fresh = [Entry(row["locator"], row["title"], row["locator"], ()) for row in left]
     return [*here, *fresh, *absent]
 
 
-def _own() -> list[dict]:
-    """Data sets that are here and say what is relevant, those that were added last first."""
+def _ready() -> list[dict]:
+    """Data sets that are here, those that were added last first."""
     rows = [row for row in cached.dataset_rows() if row["state"] == "ready"]
-    rows = [row for row in rows if row["added"]][::-1] + [row for row in rows if not row["added"]]
-    return [row for row in rows if _labelled(row["locator"])]
+    return [row for row in rows if row["added"]][::-1] + [row for row in rows if not row["added"]]
 
 
 def _labelled(locator: str) -> bool:

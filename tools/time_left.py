@@ -1,0 +1,129 @@
+"""Run a job and hold the time left that it told against the time that was really left.
+
+    python tools/time_left.py evaluate --datasets catalogue --encoders hsv.12x4x4,hog.8x8 --studies
+    python tools/time_left.py train datasets=PATH minutes=3
+    python tools/time_left.py --read samples.json    # the figures of a run again
+
+It starts the job as a page does, asks twice a second what the tray of jobs would say, and prints
+how much of the time after the first tenth lies within a factor of two, and where it was worst.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from core.services.training import runs, train
+
+EVERY_S = 0.5
+FIRST = 0.1
+"""The share of a run in which nothing needs to be known yet."""
+END_S = 1.0
+"""So near its end a job is over before its time is read."""
+WITHIN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was told ``at`` seconds after the start; ``left`` None = nothing."""
+
+    at: float
+    left: float | None
+    what: str
+    done: int
+    total: int
+    share: float | None = None
+
+
+def main(given: Sequence[str]) -> int:
+    if given[:1] == ["--read"]:
+        kept = json.loads(Path(given[1]).read_text())
+        seen, whole = [Sample(**one) for one in kept["samples"]], kept["seconds"]
+    else:
+        options = argparse.ArgumentParser(description=__doc__, add_help=False)
+        options.add_argument("--keep", help="a file for the samples")
+        asked, arguments = options.parse_known_args(given)
+        seen, whole = watched(arguments)
+        if asked.keep:
+            text = json.dumps({"seconds": whole, "samples": [asdict(one) for one in seen]})
+            Path(asked.keep).write_text(text + "\n")
+    print(*rows(seen, whole), sep="\n")
+    print(json.dumps(figures(seen, whole)))
+    return 0
+
+
+def watched(arguments: Sequence[str]) -> tuple[list[Sample], float]:
+    """Run a job; what was told meanwhile, and its seconds. Raises UserError where it failed."""
+    job = _trained(arguments[1:]) if arguments[0] == "train" else jobs.start("Measured", arguments)
+    seen: list[Sample] = []
+    while (now := jobs.status(job)).active:
+        at = time.time() - now.started
+        seen.append(Sample(at, told(now), now.message, now.done, now.total, now.share))
+        time.sleep(EVERY_S)
+    if now.state != "done":
+        raise UserError(f"The job {now.state}: {now.message}", jobs.output(job)[-2000:])
+    return seen, now.updated - now.started
+
+
+def _trained(values: Sequence[str]) -> str:
+    """The job of a run with these settings, as the Train page starts it."""
+    told: dict = dict(one.split("=", 1) for one in values)
+    told = {name: [text] if name == "datasets" else text for name, text in told.items()}
+    return train.start(train.configure(told.pop("recipe", train.DEFAULT), told))[0]
+
+
+def told(job: JobStatus) -> float | None:
+    """The time left as the tray of jobs says it."""
+    trains = job.arguments[:2] == ("train", "--resume")
+    if trains and job.message[:1].isupper():
+        return runs.status(job.arguments[2]).seconds_left
+    return job.seconds_left
+
+
+def figures(seen: Sequence[Sample], whole: float) -> dict:
+    """Of the time after the first tenth: the share within a factor of two, the share in which
+    nothing was told, and the worst ratio of told and real."""
+    later = [one for one in seen if FIRST * whole <= one.at < whole - END_S]
+    known = [one for one in later if one.left is not None]
+    ratios = [max(one.left, 0.01) / (whole - one.at) for one in known if one.left is not None]
+    good = sum(1 / WITHIN <= ratio <= WITHIN for ratio in ratios)
+    worst = max(ratios, key=lambda ratio: max(ratio, 1 / ratio), default=None)
+    return {
+        "seconds": round(whole, 1),
+        "within": round(good / max(len(later), 1), 3),
+        "silent": round(1 - len(known) / max(len(later), 1), 3),
+        "worst": worst and round(worst, 2),
+    }
+
+
+def rows(seen: Sequence[Sample], whole: float) -> list[str]:
+    """A line for each sample that differs, or lies outside."""
+    found, before, last = [], "", -9.0
+    for one in seen:
+        rest = whole - one.at
+        ratio = None if one.left is None else max(one.left, 0.01) / max(rest, 0.01)
+        out = ratio is None or not 1 / WITHIN <= ratio <= WITHIN
+        if one.what == before and one.at - last < (1.5 if out else 4.0):
+            continue
+        before, last = one.what, one.at
+        mark = ("." if one.at < FIRST * whole else "!") if out else " "
+        said = "      -      -" if ratio is None else f"{one.left:7.1f} {ratio:6.2f}"
+        found.append(
+            f"{mark} {one.at:7.1f} {rest:7.1f} {said}  {one.share or 0:5.0%} {one.done}/{one.total}"
+            f" {one.what}"
+        )
+    return ["   at s    rest    told  ratio  share", *found]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
