@@ -50,6 +50,8 @@ FILLING = (
 )
 """Pretended continuations of a scan: different enough that one which is read shows in the
 pixels."""
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Of photographs that phones store as HEVC, which is not decoded here."""
 VP8_START = b"\x9d\x01\x2a"
 """What a whole frame of a WebP begins with, before its size."""
 PADDING = bytes(16)
@@ -89,6 +91,11 @@ def format_of(head: bytes) -> str | None:
     ):
         return "BMP"
     return None
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file's first :data:`HEAD` bytes announce a HEIC or HEIF photograph."""
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head
 
 
 def end_of(data: bytes) -> int | None:

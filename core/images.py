@@ -23,7 +23,7 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError,
 
 from core.colours import low_bytes, on_white
 from core.errors import UserError
-from core.fileformats import PADDING, end_of, endings, exif_segments, scans
+from core.fileformats import HEAD, PADDING, end_of, endings, exif_segments, is_heif, scans
 
 MAX_BYTES = 25 << 20
 """Of the picture itself: what lies behind its end (a video, a second picture, padding) does not
@@ -111,6 +111,13 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
         raise
     except UnidentifiedImageError as error:
         readable = f"Readable: {', '.join(FORMATS)}."
+        if is_heif(data[:HEAD]):
+            raise UserError(
+                "This is a HEIC photograph, which can't be read here.",
+                readable,
+                "Save it as JPEG: on an iPhone the setting Camera > Formats > Most Compatible does"
+                " that for new photographs.",
+            ) from error
         raise UserError(
             "This file is not a picture, or not one that can be read.", readable
         ) from error

@@ -89,7 +89,7 @@ def _answer(view: View, gathered: Gathered) -> None:
         )
         st.button("Show the usual encoders", on_click=_usual, key="usual_encoders")
         return
-    picked, action = answers.draw(
+    picked, actions = answers.draw(
         view,
         gathered,
         BOARD,
@@ -101,12 +101,11 @@ def _answer(view: View, gathered: Gathered) -> None:
     if picked and picked in cached.dataset(view.dataset).rows:
         link.ask(f"item:{picked}")
         st.rerun()
-    if action:
-        if refining.voted(view, action):
-            st.rerun()
-        detail.follow(view, action)
-        if not link.wish(action):
+    for action in actions:
+        if not (refining.voted(view, action) or link.wish(action)):
             answers.act(view, action)
+            detail.follow(view, action)
+    if actions:
         st.rerun()
     if why_panel.work(view, gathered):
         st.rerun()

@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.services.sharing import talks
 from core.services.sharing.scenes import talk_page
 from core.services.sharing.talks import Scene, Talk
-from pages.parts import presenting, url_state
+from pages.parts import presenting, press, url_state
 from pages.parts.guard import run
 from pages.parts.shell import PATHS, shell
 from pages.parts.words import caption, count, heading, note, quiet, text, trouble
@@ -31,7 +31,7 @@ def main() -> None:
             disabled=not talk.scenes,
             help="The notes, in a window of their own",
         )
-        if st.button("Present", type="primary", disabled=not talk.scenes):
+        if press.button("Present", key="talk_present", type="primary", disabled=not talk.scenes):
             _present(0)
     if (error := st.session_state.pop("talk_error", None)) is not None:
         trouble(error)
@@ -110,7 +110,7 @@ def _scene(place: int, scene: Scene, scenes: int) -> None:
         with st.popover("Edit"):
             title = st.text_input("Title", scene.title, key=f"scene_title_{place}_{scene.title}")
             notes = st.text_area("Notes", scene.notes, key=f"scene_notes_{place}_{scene.title}")
-            if st.button("Save", key=f"scene_save_{place}", type="primary"):
+            if press.button("Save", key=f"scene_save_{place}", type="primary"):
                 _do(lambda: talks.change(place, replace(scene, title=title, notes=notes)))
                 st.rerun()
             st.button(

@@ -1,6 +1,6 @@
 """Run what is measured of reliability, and write docs/reliability.md from the figures.
 
-    python tools/reliability.py hostile kills votes load    # each as it is wanted; all where none is named
+    python tools/reliability.py hostile kills votes load times    # each as it is wanted; all where none is named
     python tools/reliability.py --write                 # the page again, from the figures kept before
 
 Figures lie in docs/reliability.json, a section for each run.
@@ -87,13 +87,24 @@ def _with_artifacts(run: Callable[[Path], dict]) -> dict:
         return run(Path(home))
 
 
-RUNS = {"hostile": _hostile, "kills": _kills, "votes": _votes, "load": _load}
+def _times() -> dict:
+    from tools import time_left
+
+    return _with_artifacts(time_left.measured)
+
+
+RUNS = {"hostile": _hostile, "kills": _kills, "votes": _votes, "load": _load, "times": _times}
+
+
+TITLES = {"times": "Time left"}
 
 
 def page(figures: dict) -> str:
     """docs/reliability.md."""
     parts = [
-        SECTIONS[name](figures[name]) if name in figures else f"## {name.capitalize()}\n\n{MISSING}"
+        SECTIONS[name](figures[name])
+        if name in figures
+        else f"## {TITLES.get(name, name.capitalize())}\n\n{MISSING}"
         for name in SECTIONS
     ]
     return "\n".join([HEAD, *parts])
@@ -202,11 +213,31 @@ by one, {found["encoding"]["together_per_s"]:.0f} in shared calls, {found["encod
 {_when(found)}"""
 
 
+def _times_section(found: dict) -> str:
+    rows = "\n".join(
+        f"| {name} | {one['seconds']:,.0f} | {one['within']:.0%} | {one['silent']:.0%} |"
+        f" {one['worst'] or 0:.2f} |"
+        for name, one in found["runs"].items()
+    )
+    return f"""## Time left
+
+What the tray of jobs told of its jobs, asked twice a second, against the time that was really left (`tools/time_left.py`), on an
+artifacts folder in which nothing is known of the machine. Of the time after the first tenth of each run, but its last second: the
+share in which what was told lies within a factor of two, the share in which nothing was told, and the worst ratio of told and real.
+
+| job | seconds | within a factor of two | nothing told | worst |
+|---|---|---|---|---|
+{rows}
+
+{_when(found)}"""
+
+
 SECTIONS = {
     "hostile": _hostile_section,
     "kills": _kills_section,
     "votes": _votes_section,
     "load": _load_section,
+    "times": _times_section,
 }
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
 from core.errors import UserError
 from core.services import jobs
@@ -31,6 +34,8 @@ FIRST = 0.1
 END_S = 1.0
 """So near its end a job is over before its time is read."""
 WITHIN = 2.0
+BEST = "siamese.lookalike"
+ENCODERS = f"sift.vlad32,{BEST},tf_efficientnet_lite0.in1k"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,48 @@ def main(given: Sequence[str]) -> int:
     print(*rows(seen, whole), sep="\n")
     print(json.dumps(figures(seen, whole)))
     return 0
+
+
+RUNS: dict[str, list[str]] = {
+    "build of three encoders, one with a fit, 400 photographs": [
+        "build", "--dataset", "PHOTOGRAPHS", "--encoders", ENCODERS,
+    ],
+    "evaluation of them": ["evaluate", "--datasets", "PHOTOGRAPHS", "--encoders", ENCODERS],
+    "evaluation of five encoders on the gallery, with studies": [
+        "evaluate", "--datasets", "catalogue", "--encoders", f"{ENCODERS},hsv.12x4x4,hog.8x8",
+        "--studies",
+    ],
+    "fine-tuning on them, 3 minutes": ["train", "datasets=PHOTOGRAPHS", "minutes=3"],
+    "index lab, every index": ["tune", "--dataset", "catalogue", "--encoder", BEST, "--again"],
+}  # fmt: skip
+"""What is asked of a fresh artifacts folder, in this order: nothing is known of the machine."""
+
+
+def measured(home: Path) -> dict:
+    """The figures of every run, for docs/reliability.md. Raises UserError where there are no
+    photographs."""
+    place = photographs(home / "photographs")
+    found = {}
+    for name, arguments in RUNS.items():
+        seen, whole = watched([one.replace("PHOTOGRAPHS", str(place)) for one in arguments])
+        found[name] = figures(seen, whole)
+    return {"runs": found}
+
+
+def photographs(folder: Path, count: int = 400) -> Path:
+    """A folder of photographs of ETH-80, a folder for each class; found as tests find them."""
+    data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")
+    classes = [path for path in sorted((data / "eth80").glob("*")) if path.is_dir()]
+    if not classes:
+        raise UserError(f"There are no photographs in {data}.", fix="Set LOOKALIKE_DATA.")
+    for one in classes:
+        files = sorted(one.rglob("*.jpg"))
+        each = max(len(files) * len(classes) // count, 1)
+        for path in files[::each][: count // len(classes)]:
+            made = folder / one.name / f"{path.parent.name}-{path.name}"
+            made.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, made)
+    return folder
 
 
 def watched(arguments: Sequence[str]) -> tuple[list[Sample], float]:

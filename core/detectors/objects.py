@@ -10,7 +10,6 @@ import json
 import threading
 from collections.abc import Iterable
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +79,7 @@ class Objects(Detector):
             raise self._unread(error) from error
 
     def state(self) -> State:
-        if find_spec("torch") is None or find_spec("timm") is None:
+        if not (packages.there("torch") and packages.there("timm")):
             return State("unavailable", "torch or timm is missing: pip install -r requirements.txt")
         if packages.installed(packages.LITE0) is None:
             row = packages.LITE0

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_loader import team
 from core.types import State
+from core.weights import packages
 
 PACKAGE = "onnxruntime"
 NEEDED = "onnxruntime is not installed"
@@ -20,7 +20,7 @@ QUIET = 3
 
 def runtime_state() -> State:
     """``ready`` where onnxruntime is installed, else ``unavailable`` with what to install."""
-    if find_spec(PACKAGE) is None:
+    if not packages.there(PACKAGE):
         return State("unavailable", f"{NEEDED}: pip install {PACKAGE}")
     return State("ready")
 

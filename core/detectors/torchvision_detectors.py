@@ -7,14 +7,13 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.detectors.base import Box, Detector, detectors
 from core.types import Progress, State
-from core.weights import download, files, lean
+from core.weights import download, files, lean, packages
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +94,7 @@ class TorchvisionDetector(Detector):
 
     def state(self) -> State:
         for package in ("torch", "torchvision"):
-            if find_spec(package) is None:
+            if not packages.there(package):
                 return State(
                     "unavailable", f"{package} is not installed: pip install -r requirements.txt"
                 )

@@ -163,7 +163,7 @@ class Steps:
         if self._now is not None:
             step = self._steps[self._now]
             step.spent = self.clock() - self._since
-            step.start, step.counted = self._measured(step.spent)
+            step.start, step.counted = self._measured(step, step.spent)
             self._now = self._inside = None
         for key in unneeded:
             if (known := self._steps.get(key)) and known.spent is None:
@@ -235,9 +235,11 @@ class Steps:
         last = self._lines[-1] if self._lines else {}
         return min(last["done"] / last["total"], 1.0) if last.get("total") else 0.0
 
-    def _measured(self, spent: float) -> tuple[float, float]:
-        """Of the seconds that the step at work has ``spent``: those before it began to count, and
-        those of what it has counted."""
+    def _measured(self, step: _Step, spent: float) -> tuple[float, float]:
+        """Of the seconds that the step at work has ``spent``: those before it began to count, where
+        such were expected, and those of what it has counted."""
+        if not step.first:
+            return 0.0, spent
         counts = [line for line in _phase(self._lines) if line["done"]]
         if len(counts) < 2 or counts[0]["done"] == counts[-1]["done"]:
             return 0.0, spent
@@ -310,7 +312,7 @@ class Steps:
         found += [(FIRST, step.first, step.start or 0.0) for step in over if step.first]
         if self._now is not None and (far := self._far()) > TOLD:
             step, spent = self._steps[self._now], self.clock() - self._since
-            found.append((step.kind, step.expected * far, self._measured(spent)[1]))
+            found.append((step.kind, step.expected * far, self._measured(step, spent)[1]))
         return found
 
 

@@ -50,6 +50,19 @@ _checked: set[tuple[Path, int]] = set()
 _lock = threading.Lock()
 
 
+_there: set[str] = set()
+
+
+def there(package: str) -> bool:
+    """Whether a package can be imported, without importing it. One that was found stays: pages ask
+    for the same few dozens of times a minute, and each look goes through the folders of Python."""
+    if package not in _there:
+        if find_spec(package) is None:
+            return False
+        _there.add(package)
+    return True
+
+
 def installed(row: Packed) -> Path | None:
     """The file of an installed package of the right version and size that was not found damaged, or
     None.

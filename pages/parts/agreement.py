@@ -17,7 +17,7 @@ PARAM = Param("agreement", MEASURE, choice(*MEASURES), MEASURES[0])
 def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> None:
     """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``:
     of the encoders, as HTML."""
-    caption("Agreement")
+    caption("Agreement", level=2)
     st.session_state.setdefault(MEASURE, MEASURES[0])
     measure = st.segmented_control(
         "Measure", MEASURES, key=MEASURE, required=True, label_visibility="collapsed"
@@ -29,7 +29,7 @@ def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> N
 
 def empty() -> None:
     """What stands here while fewer than two encoders have answered."""
-    caption("Agreement")
+    caption("Agreement", level=2)
     quiet("With two or more answers, this table shows how many hits they share.")
 
 

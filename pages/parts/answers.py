@@ -14,7 +14,7 @@ from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
-from pages.parts import asking, builds, cached, columns, components, refine, unread
+from pages.parts import asking, builds, cached, columns, components, press, refine, unread
 from pages.parts.guard import guarded, hosted
 from pages.parts.link import View
 from pages.parts.words import count
@@ -108,8 +108,8 @@ def step(view: View, found: Gathered) -> bool:
     return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
 
-def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
-    """The board; returns the picture to search with and the action pressed. ``more``: as
+def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, list[str]]:
+    """The board; returns the picture to search with and the actions pressed. ``more``: as
     :func:`components.board` takes it."""
     version = cached.version(view.dataset)
     told = [*found.answers.values(), *([found.together] if found.together else [])]
@@ -179,7 +179,7 @@ def _until_answered(view: View, found: Gathered) -> None:
     known = st.session_state.get(OUTCOMES, {})
     while not any(key in known for key in keys):  # the board's own drawing may have asked
         _ask_next(view, found.waiting)
-        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        press.let_in()
         crowd = _crowded()
         if asking.wait_for(keys, LOOK_S, all_of=crowd):
             if not crowd or all(map(asking.under_way, keys)):
@@ -235,7 +235,7 @@ def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None
     until ``more`` is drawn."""
     dataset = cached.dataset(view.dataset)
     while names or more:
-        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        press.let_in()
         if names and serving.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
             return True
         if more and more(LOOK_S):

@@ -156,11 +156,24 @@ def progress_words(job: JobStatus) -> str:
     if job.rate and job.total and not unlike:
         rate = size(job.rate) if job.arguments[0] == "download" else per_second(job.rate)
         parts.append(f"{rate} per second")
-    trains = job.arguments[0] == "train" and job.message[:1].isupper()
-    left = _run_left(job) if trains else job.seconds_left
+    left = _run_left(job) if _trains(job) else job.seconds_left
     if left is not None:
         parts.append(f"{duration(left)} left")
     return " · ".join(parts)
+
+
+def share(job: JobStatus) -> float | None:
+    """How far a job is, 0 to 1; None = unknown. What a training counts is one of its phases: the
+    time that has passed and the time left tell more of it."""
+    left = _run_left(job) if _trains(job) else None
+    if left is None:
+        return job.share
+    spent = max(time.time() - job.started, 0.0)
+    return spent / max(spent + left, 1e-9)
+
+
+def _trains(job: JobStatus) -> bool:
+    return job.arguments[0] == "train" and job.message[:1].isupper()
 
 
 def _far(job: JobStatus) -> str:

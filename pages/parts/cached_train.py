@@ -61,8 +61,9 @@ def told(run: str) -> dict:
     return runs.settings_of(run)
 
 
-@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False, gallery=True)
+@caches.quick(max_entries=4, ttl=cached.SHORT, gallery=True)
 def cards() -> list[dict]:
+    """Every model card. Read them, never change them."""
     return models.cards()
 
 

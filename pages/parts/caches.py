@@ -77,7 +77,8 @@ class _Quick:
         _quick.append(self)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        words, key = (*given, *named.values()), (given, tuple(sorted(named.items())))
+        words = (*given, *named.values()) if named else given
+        key = (given, tuple(sorted(named.items()))) if named else given
         # What is kept here is everybody's, so reading it gives nothing away; what is put here must
         # be.
         lately = not ownership.is_private(*words, lately=True, gallery=self._gallery)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts import press
+
 WEB = Path(__file__).parent / "web"
 
 
@@ -21,7 +23,7 @@ def _read(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
-BOARD_FILES = ("mark", "board_parts", "why_parts", "why", "board_over", "board")
+BOARD_FILES = ("mark", "heard", "board_parts", "why_parts", "why", "board_over", "board")
 BOARD_JS = "\n".join(_read(f"{name}.js") for name in BOARD_FILES)
 _board = st.components.v2.component(
     "lookalike_board",
@@ -33,11 +35,16 @@ QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
 _query = st.components.v2.component("lookalike_query", css=QUERY_CSS, js=QUERY_JS)
 _found = st.components.v2.component("lookalike_found", js=_read("found.js"))
 _grid = st.components.v2.component(
-    "lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False
+    "lookalike_grid",
+    css=_read("grid.css"),
+    js=_read("heard.js") + _read("grid.js"),
+    isolate_styles=False,
 )
 """Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow
 root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
+
+_menu = st.components.v2.component("lookalike_menu", js=_read("menu.js"))
 
 _stepper = st.components.v2.component(
     "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
@@ -49,6 +56,11 @@ _figures = st.components.v2.component(
     css=_read("button.css") + _read("figures.css"),
     js="\n".join(_read(f"{name}.js") for name in FIGURES_FILES),
 )
+
+
+def folding_menu() -> None:
+    """The menu, which lies over the page of a phone, goes away when something of it was chosen."""
+    _menu(key="folding_menu", data=None)
 
 
 def _nothing() -> None:
@@ -64,7 +76,7 @@ def board(
     on_opened: Callable[[], None] | None = None,
     on_why: Callable[[], None] | None = None,
     **more: object,
-) -> tuple[str | None, str | None]:
+) -> tuple[str | None, list[str]]:
     """Draw all columns of a comparison.
 
     Args:
@@ -78,8 +90,8 @@ def board(
             ``detail`` (as :mod:`pages.parts.detail` makes it), ``why`` (as :mod:`pages.parts.why`).
 
     Returns:
-        ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in
-        this run.
+        The item id to search with, None where none was chosen since the page came here last; and
+        every ``"action:encoder"`` that was pressed since.
     """
     plain = {
         "tools": False,
@@ -95,16 +107,18 @@ def board(
         "pictures": pictures,
         "rows": rows,
         "at": time.time(),
+        "heard": press.heard(key),
     }
-    result = _board(
+    _board(
         key=key,
         data=[data],
-        on_picked_change=_nothing,
-        on_acted_change=_nothing,
+        on_picked_change=press.noting_each(key, "picked"),
+        on_acted_change=press.noting_each(key, "acted"),
         on_opened_change=on_opened or _nothing,
         on_why_change=on_why or _nothing,
     )
-    return result.picked, result.acted
+    picked, acted = press.each(key, "picked"), press.each(key, "acted")
+    return (picked or [None])[-1], acted
 
 
 def query_picture(
@@ -151,24 +165,36 @@ def found_subject(subject: dict, key: str) -> None:
 def picture_grid(
     items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
-    """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``,
+    """Thumbnails to choose from, one of them; as :func:`pictures_picked`.
+
+    Returns the id clicked, the last of several.
+    """
+    return (pictures_picked(items, label, key, side, selected) or [None])[-1]
+
+
+def pictures_picked(
+    items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
+) -> list[str]:
+    """Thumbnails that are clicked; each item has ``id``, ``uri``, ``alt`` and may have ``caption``,
     ``rank`` and ``badge`` (words over the picture), ``mark`` (``ghost``, ``lost``, ``extra``,
     ``query``: its look) and ``below`` (another item that stays under it, however the grid wraps);
     ``blank`` ones are empty places. A caption of several lines wraps, one of a single line is cut.
 
-    Returns the id clicked.
+    Returns the ids clicked since the page came here last, in their order.
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
-    return _grid(key=key, data=[data], on_picked_change=_nothing).picked
+    data["heard"] = press.heard(key)
+    _grid(key=key, data=[data], on_picked_change=press.noting_each(key, "picked"))
+    return press.each(key, "picked")
 
 
 def stepper(key: str, at: int, count: int, show: str) -> int | None:
     """The keys and buttons that step through a talk, which shows scene ``at`` of ``count``, from 0.
     ``show`` tells this show from another one. Returns the scene to go to, -1 for the end of the
     show; None where nothing was pressed."""
-    return _stepper(
-        key=key, data={"at": at, "count": count, "show": show}, on_to_change=_nothing
-    ).to
+    data = {"at": at, "count": count, "show": show}
+    _stepper(key=key, data=data, on_to_change=press.noting(key, "to"))
+    return press.said(key, "to")
 
 
 def copy_link(key: str) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached
+from pages.parts import builds, cached, press
 from pages.parts.guard import public
 from pages.parts.words import note, quiet, trouble
 
@@ -68,7 +68,7 @@ def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
     if was_working:
         cached.forget_downloads()
         st.rerun()
-    if st.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
+    if press.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
         try:
             start(kind, name, title)
         except UserError as error:
@@ -87,7 +87,7 @@ def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
 def _running(job: JobStatus, title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         quiet(builds.progress_words(job) if job.total else "Connecting")
-        if st.button(
+        if press.button(
             "Cancel",
             key=f"cancel_row_{job.id}",
             help=f"Stop the download of {title}; what has come is kept",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.services.library.library import Dataset
-from pages.parts import cached, components, link
+from pages.parts import cached, components, link, press
 from pages.parts.link import View
 from pages.parts.words import note, quiet
 
@@ -62,10 +62,10 @@ def _page(total: int, filters: str) -> int:
     with st.container(horizontal=True, vertical_alignment="center"):
         first = page * PAGE + 1
         quiet(f"{first:,} to {min(first + PAGE - 1, total):,} of {total:,}")
-        if st.button("Previous", disabled=page == 0, key="gallery_previous"):
+        if press.button("Previous", disabled=page == 0, key="gallery_previous"):
             state["gallery_page"] = page - 1
             st.rerun(scope="fragment")
-        if st.button("Next", disabled=page == last, key="gallery_next"):
+        if press.button("Next", disabled=page == last, key="gallery_next"):
             state["gallery_page"] = page + 1
             st.rerun(scope="fragment")
     return page

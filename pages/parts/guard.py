@@ -9,7 +9,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
-from pages.parts import url_state
+from pages.parts import press, url_state
 from pages.parts.words import trouble
 
 
@@ -76,7 +76,9 @@ def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
         with ownership.settled():
+            press.settle(name)
             url_state.settle(name)
             guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)
+    press.forget()

@@ -6,13 +6,14 @@ import streamlit as st
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
-from pages.parts import answers, builds, cached, components, given, key, link
+from pages.parts import answers, builds, cached, components, given, key, link, press
 from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU
 from pages.parts.words import heading, quiet, text, trouble
 
-ROWS = 5
+ROWS = 6
+"""Hits of a column: whole rows of two."""
 OWN = "home_own"
 DOORS = {
     "Compare": "Ask with your own picture, or any of the gallery, and choose the encoders.",
@@ -89,18 +90,19 @@ def _asked(view: View, version: str) -> None:
         " the same product seen from another side, a dashed edge another product of its category."
         " Click any picture to search with it."
     )
-    if st.button("Open in Compare", width="stretch", key="to_compare"):
+    if press.button("Open in Compare", width="stretch", key="to_compare"):
         link.to("compare", dataset=view.dataset, query=view.query)
 
 
 def _answer(view: View, was_missing: bool) -> None:
     gathered = answers.gather(view)
-    picked, action = answers.draw(view, gathered, "example")
+    picked, actions = answers.draw(view, gathered, "example")
     key.under_board(gathered.answers.values())
     if picked:
         link.to("compare", dataset=view.dataset, query=f"item:{picked}")
-    if action:
+    for action in actions:
         answers.act(view, action)
+    if actions:
         st.rerun()
     if gathered.busy and answers.step(view, gathered):  # one that has loaded meanwhile
         st.rerun()

@@ -16,7 +16,10 @@ EDGES = {
 LETTERS = "<span><b><span>A</span></b>shared hit</span>"
 
 
-UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
+UNKNOWN = (
+    "<span>This query has no label, so right and wrong are not known: judge by eye, and open a"
+    " picture to see why it was found.</span>"
+)
 LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
 ASKED_WITH = "<span>Pictures of the query are left out of the answers</span>"
 BARS = (

@@ -114,7 +114,7 @@ def _heal() -> None:
     chosen = PARAMS["encoders"].read(named, remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
-    state[INDEX] = PARAMS["index"].read(state[INDEX], remarks)
+    url_state.put(INDEX, PARAMS["index"].read(state[INDEX], remarks))
     if (query := PARAMS["query"].read(state[QUERY], remarks)) != state[QUERY]:
         state[QUERY] = query
         crop.clear()
@@ -130,8 +130,6 @@ def current() -> View:
     """The view as it is now."""
     state = st.session_state
     chosen = tuple(state[ENCODERS])
-    hidden = tuple(name for name in chosen if name in state[HIDDEN])
-    pinned = state[PINNED] if state[PINNED] in chosen else ""
     return View(
         state[DATASET],
         state[QUERY],
@@ -140,14 +138,27 @@ def current() -> View:
         int(state[K]),
         part.where(),
         state[SIZE],
-        hidden if len(hidden) < len(chosen) else (),
-        pinned,
+        _hidden(),
+        _pinned(),
         crop.box(),
         refine.now(),
         second.rerankers(chosen),
         second.method() if len(chosen) > 1 else "",
         second.weights(chosen),
     )
+
+
+def _hidden() -> tuple[str, ...]:
+    """The encoders without a column; none where they all would be."""
+    chosen, hidden = st.session_state[ENCODERS], st.session_state[HIDDEN]
+    found = tuple(name for name in chosen if name in hidden) if hidden else ()
+    return found if len(found) < len(chosen) else ()
+
+
+def _pinned() -> str:
+    """The encoder whose column is the first, where one was made that."""
+    pinned = st.session_state[PINNED]
+    return pinned if pinned in st.session_state[ENCODERS] else ""
 
 
 def written(own: Collection[str]) -> dict[str, str]:
@@ -250,8 +261,8 @@ PARAMS = Params(
         *second.PARAMS,
         why.PARAM,
         Param("size", SIZE, Kind(_size), FIRST_SIZE),
-        Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
-        Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
+        Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=_hidden),
+        Param("pin", PINNED, Kind(_column), get=_pinned),
         agreement.PARAM,
     )
 )

@@ -3,7 +3,7 @@ searched."""
 
 import streamlit as st
 
-from pages.parts import cached, given
+from pages.parts import cached, given, url_state
 from pages.parts.url_state import Kind, Param, Refused
 from pages.parts.words import quiet, short
 
@@ -20,7 +20,8 @@ def where() -> tuple[str, ...]:
 
 def clear() -> None:
     """Search the whole gallery."""
-    st.session_state[FIELD], st.session_state[VALUES] = WHOLE, []
+    url_state.put(FIELD, WHOLE)
+    url_state.put(VALUES, [])
 
 
 def heal(locator: str) -> None:

@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services.search import serving
 from core.services.sharing import talks
 from core.services.sharing.talks import Scene
-from pages.parts import cached, components, url_state
+from pages.parts import cached, components, press, url_state
 from pages.parts.link import REMARKS
 from pages.parts.words import trouble
 
@@ -100,7 +100,7 @@ def _go(scene: Scene, paths: dict[str, str]) -> None:
 
 def button(page: str) -> None:
     """The way to add the view of a page to the talk."""
-    if st.button("Add to talk", key="talk_add", icon=":material/co_present:", type="tertiary"):
+    if press.button("Add to talk", key="talk_add", icon=":material/co_present:", type="tertiary"):
         here = st.query_params
         _dialog(page, {name: str(here[name]) for name in here if name not in PERSONAL})
 
@@ -110,7 +110,7 @@ def _dialog(page: str, params: dict[str, str]) -> None:
     with st.form("talk_new", border=False):
         title = st.text_input("Title of the scene", value=page, max_chars=talks.MAX_TITLE)
         notes = st.text_area("Notes for the speaker", max_chars=talks.MAX_NOTES)
-        if not st.form_submit_button("Add", type="primary"):
+        if not press.submit("Add", key="talk_new_add", type="primary"):
             return
     try:
         count = talks.add(Scene(title, page, params, notes))

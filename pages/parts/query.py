@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import addresses, uploads
-from pages.parts import cached, components, gallery, link, refining
+from pages.parts import cached, components, gallery, link, press, refining, url_state
 from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.shell import hosted
@@ -46,7 +46,7 @@ def panel(view: View, subject: Subject | None = None) -> None:
                     args=(field,),
                     width=360,
                 )
-        if st.button("Gallery", key="open_gallery", width="stretch"):
+        if press.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
         if addresses.allowed():
             _address(turn, _came)
@@ -72,7 +72,7 @@ def _sharing(view: View) -> None:
     if not hosted() or kind != "up" or not uploads.is_own(token):
         return
     field = f"share_{token}"
-    st.session_state[field] = uploads.is_shared(token)
+    url_state.put(field, uploads.is_shared(token))
     st.toggle(
         "Share my picture",
         key=field,

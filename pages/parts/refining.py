@@ -23,7 +23,7 @@ def panel(view: View) -> None:
     """What is asked with beside the query; a field for words where a chosen encoder reads text."""
     readers = [name for name in view.encoders if (cached.encoder_row(name) or {}).get("text")]
     with st.container(key="refine"):
-        caption("Refine")
+        caption("Refine", level=2)
         if readers or view.asked.text:
             _words(view, readers)
         if view.asked.examples:

@@ -14,7 +14,7 @@ STEPS = (5, 10, 20, 50)
 
 def panel() -> None:
     """The controls of a comparison; their values live in the session and in the link."""
-    caption("What is compared")
+    caption("What is compared", level=2)
     gallery(link.dataset_changed)
     st.page_link(
         "pages/library.py",

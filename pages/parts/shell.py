@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.services import warm
 from pages.parts import components, given, presenting, tray, visitors
@@ -73,14 +74,24 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
 
 
 def _keep_values() -> None:
-    for key in list(st.session_state):
+    """A value that is put into the session is told to the browser, and over a slow connection takes
+    back what was chosen there meanwhile. Under its own key, as ``persist_state`` of a widget keeps
+    it, it is told only where the browser does not have it."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return
+    kept = context.session_state._state._old_state  # there is no public way for all widgets at once
+    for key in st.session_state:  # a list of them would have all of it gathered once more
         if isinstance(key, str) and key.startswith(KEPT):
-            st.session_state[key] = st.session_state[key]
+            kept[key] = st.session_state[key]
 
 
 def _menu(page: str) -> None:
-    with st.sidebar, st.container(gap=None, key="menu"):
+    names = [name for name, _, _ in MENU]
+    # The key says which line stands out: a container around each would be ten messages more.
+    here = f"menu_here_{names.index(page)}" if page in names else "menu"
+    with st.sidebar, st.container(gap=None, key=here):
         st.html('<div class="ll-brand">Lookalike</div>')
         for name, path, icon in MENU:
-            place = st.container(key="menu_here" if name == page else f"menu_{path}")
-            place.page_link(path, label=name, icon=icon, width="stretch")
+            st.page_link(path, label=name, icon=icon, width="stretch")
+        components.folding_menu()

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, given, guard, url_state
+from pages.parts import builds, cached, given, guard, press, url_state
 from pages.parts.guard import hosted
 from pages.parts.words import ago, count, quiet, row_html, trouble
 
@@ -124,7 +124,7 @@ def ended() -> list[JobStatus]:
 
 def _label(active: list[JobStatus], over: list[JobStatus]) -> str:
     if active:
-        running = [job.share for job in active if job.share is not None]
+        running = [far for job in active if (far := builds.share(job)) is not None]
         share = f" · {min(running):.0%}" if running else ""
         return f"{count(len(active), 'job')}{share}"
     for state in ("failed", "done", "cancelled"):  # the first that there is
@@ -150,17 +150,17 @@ def _listed(active: list[JobStatus], over: list[JobStatus]) -> None:
         _working(job)
     for job in over:
         _over(job)
-    if len(over) > 1 and st.button("Dismiss all", key="tray_dismiss_all", type="tertiary"):
+    if len(over) > 1 and press.button("Dismiss all", key="tray_dismiss_all", type="tertiary"):
         _try(lambda: [jobs.dismiss(job.id) for job in over])
 
 
 def _working(job: JobStatus) -> None:
     with st.container(key=f"row_job_{job.id}"):
         row_html(job.title, builds.progress_words(job), *TAGS[job.state])
-        if job.share is not None:
-            st.progress(job.share)
+        if (far := builds.share(job)) is not None:
+            st.progress(far)
         with st.container(horizontal=True, gap="small"):
-            if st.button("Cancel", key=f"tray_cancel_{job.id}"):
+            if press.button("Cancel", key=f"tray_cancel_{job.id}"):
                 _try(lambda: builds.stop(job.id))
             _log(job)
 
@@ -174,12 +174,12 @@ def _over(job: JobStatus) -> None:
         row_html(job.title, words, *TAGS[job.state])
         with st.container(horizontal=True, gap="small"):
             made = of(job) if job.state == "done" else None
-            if made and st.button(made.label, key=f"tray_open_{job.id}", type="primary"):
+            if made and press.button(made.label, key=f"tray_open_{job.id}", type="primary"):
                 url_state.go(made.page, made.params)
-            if job.state != "done" and st.button("Try again", key=f"tray_retry_{job.id}"):
+            if job.state != "done" and press.button("Try again", key=f"tray_retry_{job.id}"):
                 _try(lambda: jobs.retry(job.id))
             _log(job)
-            if st.button("Dismiss", key=f"tray_dismiss_{job.id}"):
+            if press.button("Dismiss", key=f"tray_dismiss_{job.id}"):
                 _try(lambda: jobs.dismiss(job.id))
         if st.session_state.get(LOG) == job.id and not hosted():
             st.code(jobs.output(job.id) or "It printed nothing.", language=None, wrap_lines=True)
@@ -190,7 +190,7 @@ def _log(job: JobStatus) -> None:
     if hosted() or job.active:
         return
     shown = st.session_state.get(LOG) == job.id
-    if st.button("Hide log" if shown else "Log", key=f"tray_log_{job.id}"):
+    if press.button("Hide log" if shown else "Log", key=f"tray_log_{job.id}"):
         st.session_state[LOG] = None if shown else job.id
         st.rerun(scope="fragment")
 

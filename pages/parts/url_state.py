@@ -214,6 +214,13 @@ def _by_control() -> bool:
     return any(session._widget_changed(one) for one in list(session._new_widget_state))
 
 
+def put(key: str, value: object) -> None:
+    """Into the session, where it is not so already: what is put there is told to the browser, and
+    over a slow connection takes back what was chosen meanwhile."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:
     """What is chosen is one of the options, whatever was chosen before; a link that asked for
     something else gets a remark."""
@@ -233,12 +240,12 @@ def keep(key: str, options: Collection[str]) -> None:
         state[key] = [one for one in state[key] if one in options]
 
 
-def refuse(key: str, value: object) -> None:
-    """What a link gave for ``key`` is not possible here: say so. Nothing is said of a value that
-    came from elsewhere."""
+def refuse(key: str, value: object, why: str = "") -> None:
+    """What a link gave for ``key`` is not possible here: say so, or ``why``. Nothing is said of a
+    value that came from elsewhere."""
     name, remarks = st.session_state.get(PENDING, {}).pop(key, ("", []))
     if name and value:
-        remarks.append(_refusal(name, str(value)))
+        remarks.append(why or _refusal(name, str(value)))
 
 
 def tell(remarks: Sequence[str]) -> None:

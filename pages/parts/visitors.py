@@ -13,7 +13,7 @@ from core.services import visitors
 from core.services.hosting import ownership
 from core.services.hosting.settings import hosted
 from core.services.hosting.web import COOKIE
-from pages.parts import cached
+from pages.parts import cached, press
 from pages.parts.words import caption, count, note, quiet, size, trouble
 
 MAX_SESSIONS = 20_000
@@ -96,7 +96,7 @@ def panel() -> None:
     else:
         caption("You are the operator")
         quiet("You see and change what this server provides. What visitors brought stays theirs.")
-        if st.button("Back to the visitor's view", key="mine_leave"):
+        if press.button("Back to the visitor's view", key="mine_leave"):
             ownership.leave_admin(ownership.visitor_of(browser_key() or ""))
             st.rerun()
 
@@ -137,7 +137,7 @@ def _entrance() -> None:
     with st.popover("Operator"):
         with st.form("mine_entrance", border=False, clear_on_submit=True):
             token = st.text_input("Token", type="password", key=TOKEN, max_chars=400)
-            entered = st.form_submit_button("Enter", width="stretch", key="mine_enter")
+            entered = press.submit("Enter", width="stretch", key="mine_enter")
         if entered:
             try:
                 ownership.become_admin(token)

@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached
+from pages.parts import builds, cached, press
 from pages.parts.words import quiet, row_html
 
 STARTED = "jobs_started"
@@ -57,11 +57,11 @@ def bar(
     with st.container(key=f"panel_job_{name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             row_html(job.title, said or builds.progress_words(job))
-            if st.button("Cancel", key=f"cancel_{name}"):
+            if press.button("Cancel", key=f"cancel_{name}"):
                 builds.stop(job.id)
                 then()
                 st.rerun()
-        st.progress(job.share or 0.0)
+        st.progress(builds.share(job) or 0.0)
         if about:
             quiet(about)
 

@@ -24,9 +24,10 @@ def heading(text: str) -> None:
     st.html(f'<h2 class="ll-h2">{escape(text)}</h2>')
 
 
-def caption(text: str) -> None:
-    """A small heading over a group of controls or a table."""
-    st.html(f'<h3 class="ll-h3">{escape(text)}</h3>')
+def caption(text: str, level: int = 3) -> None:
+    """A small heading over a group of controls or a table. ``level``: 2 over a panel, which stands
+    right below the page's own heading for who reads by headings; 3 within a part of a page."""
+    st.html(f'<h{level} class="ll-h3">{escape(text)}</h{level}>')
 
 
 def text(words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 
 import pytest
 
@@ -11,12 +12,14 @@ from core.cli.main import main, parser
 from core.services.specs import split_names
 
 
+@cache
 def commands() -> dict:
     """Name -> its own parser."""
     (action,) = [action for action in parser()._actions if action.dest == "command"]
     return action.choices
 
 
+@cache
 def examples() -> list[str]:
     texts = [parser().format_help(), *(made.format_help() for made in commands().values())]
     return list(

@@ -100,12 +100,12 @@ def test_known_pictures_get_their_imagenet_class(name, photographs):
         items = [item for item in dataset.items if item.label == label]
         assert len(items) == 20, label
         pixels = encoder._normalised(
-            [encoder.prepare(decode(dataset.read(item))) for item in items], model
+            [encoder.prepare(decode(dataset.read(item))) for item in items[::2]], model
         )
         with torch.inference_mode():
             named = model(pixels).topk(5).indices.tolist()
         right = sum(synset in map(info.index_to_label_name, five) for five in named)
-        assert right >= 6, (label, right)  # blurred pictures of 64 x 64: chance is 1 in 200
+        assert right >= 3, (label, right)  # of 10 blurred ones of 64 x 64: chance is 1 in 200
 
 
 def test_the_same_tensors_through_the_hub_give_the_same_vectors(hub, images, monkeypatch):

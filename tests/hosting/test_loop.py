@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from core.services.hosting import loop as module
 from core.services.hosting.loop import Loop
 
 PATIENCE_S = 60.0
@@ -26,13 +27,20 @@ def wakes(loop, monkeypatch):
     return written
 
 
-def test_what_a_thread_hands_over_wakes_the_loop_once_and_keeps_its_order(loop, wakes):
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_pages_hand_over_wakes_the_loop_once_and_all_keeps_its_order(
+    loop, wakes, monkeypatch, patient
+):
     """The loop is held up until the thread has ended, so that nothing is run in between."""
+    monkeypatch.setattr(module, "PATIENT", (__name__,) if patient else ())
     got = []
+
+    def say(number):
+        got.append(number)
 
     def hand_over():
         for number in range(500):
-            loop.call_soon_threadsafe(got.append, number)
+            loop.call_soon_threadsafe(say, number)
 
     async def main():
         thread = threading.Thread(target=hand_over)
@@ -43,16 +51,46 @@ def test_what_a_thread_hands_over_wakes_the_loop_once_and_keeps_its_order(loop, 
 
     loop.run_until_complete(asyncio.wait_for(main(), PATIENCE_S))
     assert got == list(range(500))
-    assert len(wakes) == 1
+    assert len(wakes) == (1 if patient else 500)
 
 
-def test_of_many_threads_at_once_nothing_is_lost(loop):
+def test_what_cannot_wait_is_not_kept_waiting_by_what_can(loop, monkeypatch):
+    """The loop looks for what may wait an hour after it was woken for the first of it."""
+    monkeypatch.setattr(module, "PATIENT", (__name__,))
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
     got = []
+
+    def say(number):
+        got.append(number)
+
+    async def main():
+        await asyncio.to_thread(loop.call_soon_threadsafe, say, 1)
+        while not got:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(loop.call_soon_threadsafe, say, 2)
+        return await asyncio.to_thread(int, 3)
+
+    assert loop.run_until_complete(asyncio.wait_for(main(), PATIENCE_S)) == 3
+    assert got == [1, 2], "what came before it, too"
+
+
+def test_the_modules_that_may_wait_are_those_that_pass_on_what_pages_say():
+    from streamlit.runtime.app_session import AppSession
+
+    assert AppSession._call_soon_on_event_loop.__module__ in module.PATIENT
+
+
+def test_of_many_threads_at_once_nothing_is_lost(loop, monkeypatch):
+    monkeypatch.setattr(module, "PATIENT", (__name__,))
+    got = []
+
+    def say(one):
+        got.append(one)
 
     async def main():
         def hand_over(who):
             for number in range(300):
-                loop.call_soon_threadsafe(got.append, (who, number))
+                loop.call_soon_threadsafe(say, (who, number))
 
         await asyncio.gather(*(asyncio.to_thread(hand_over, who) for who in range(6)))
         while len(got) < 6 * 300:

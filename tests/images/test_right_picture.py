@@ -158,6 +158,12 @@ def test_other_files_are_named_as_no_picture(data):
         decode(data)
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_a_photograph_of_a_phone_that_cant_be_read_says_how_it_can(brand):
+    with pytest.raises(UserError, match=r"HEIC.*Readable: JPEG.*Save it as JPEG"):
+        decode(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0heicmif1" + b"x" * 200)
+
+
 def test_zero_bytes():
     with pytest.raises(UserError, match="0 bytes"):
         decode(b"")

@@ -68,6 +68,8 @@ def test_equal_recall():
     assert "lsh:x=0.4 comes nearest with 0.700" in equal_recall(POINTS[-1:], 0.95).sentence
     assert equal_recall([]).sentence == "Nothing is measured yet."
     assert "care" not in found.sentence
+    quick = equal_recall([point("exact", 1.0, 0.2), point("hnsw", 0.97, 0.05)], 0.95).sentence
+    assert quick.startswith("Exact search is enough here: 0.2 ms and nothing missed. At recall@10")
     crowded = equal_recall([POINTS[0], point("hnsw", 0.97, 1.0, busy=7.0)], 0.95).sentence
     assert "with care" in crowded
     assert "measure again when the machine is quiet" in crowded

@@ -55,9 +55,9 @@ def test_interval_holds_the_truth_as_often_as_it_says():
     hit, blind, runs = 0, 0, 300
     for _ in range(runs):
         scores, which = simulated(rng, 40, 8, 0.1, 0.1)
-        low, high = statistics.interval(scores, which, resamples=800)
+        low, high = statistics.interval(scores, which, resamples=400)
         hit += low[0] <= 0.5 <= high[0]
-        low, high = statistics.interval(scores, None, resamples=800)
+        low, high = statistics.interval(scores, None, resamples=400)
         blind += low[0] <= 0.5 <= high[0]
     assert 0.905 <= hit / runs <= 0.98
     assert blind / runs < 0.75

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 
+NUMBERS = itertools.count(1)
+"""What a component says is numbered."""
 LIGHT = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
 """Three encoders that load no network."""
 
@@ -68,10 +71,33 @@ def give(app: AppTest, data: bytes) -> AppTest:
 
 def dropped(app: AppTest, given: str) -> AppTest:
     """The same for whatever the browser says that was dropped there."""
+    return say(app, "query", "given", given)
+
+
+def say(app: AppTest, name: str, event: str, value: object) -> AppTest:
+    """Run the page as it runs when one of its components says something that happened."""
+    told = json.dumps([{"event": event, "value": value}])
+    place = f"$$STREAMLIT_INTERNAL_KEY_{_id(app, name)}__events"
+    return _run_with(app, WidgetState(id=place, json_trigger_value=told))
+
+
+def press(app: AppTest, action: str, event: str = "acted") -> AppTest:
+    """Run the page as it runs when something of the compare board was pressed; ``picked``: when a
+    hit was chosen to search with."""
+    return say(app, "board", event, [[next(NUMBERS), action]])
+
+
+def hold(app: AppTest, name: str, values: dict) -> AppTest:
+    """Run the page as it runs when one of its components holds other values."""
+    return _run_with(app, WidgetState(id=_id(app, name), json_value=json.dumps(values)))
+
+
+def _id(app: AppTest, name: str) -> str:
     drawn = [one.proto for one in app.get("bidi_component")]
-    place = next(one.id for one in drawn if one.component_name == "lookalike_query")
-    event = json.dumps([{"event": "given", "value": given}])
-    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{place}__events", json_trigger_value=event)
+    return next(one.id for one in drawn if one.component_name == f"lookalike_{name}")
+
+
+def _run_with(app: AppTest, state: WidgetState) -> AppTest:
     sent = app._tree.get_widget_states()
     sent.widgets.append(state)
     return app._run(sent)

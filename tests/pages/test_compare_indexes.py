@@ -11,8 +11,8 @@ from core.services import jobs
 from core.services.embedding import galleries
 from core.services.embedding.build import build
 from core.services.library import library
-from pages.parts import caches, components
-from tests.pages.reading import columns, param
+from pages.parts import caches
+from tests.pages.reading import columns, param, press
 from tests.plugged import wait_for
 
 NAMES = indexes.names()
@@ -46,19 +46,6 @@ def in_the_page(monkeypatch):
 
     monkeypatch.setattr(Index, "build", noted)
     return made
-
-
-def press(app, action: str):
-    """Run the page as it runs when a button of a column was pressed."""
-    drawn, pressed = components.board, [action]
-
-    def board(*arguments, **named):
-        picked, nothing = drawn(*arguments, **named)
-        return picked, pressed.pop() if pressed else nothing
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "board", board)
-        return app.run()
 
 
 @pytest.mark.parametrize("name", NAMES)

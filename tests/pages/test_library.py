@@ -292,7 +292,7 @@ def test_the_path_of_a_set_says_what_is_next(open_page, report, judged):
     said = html(open_page("library", set=locator))
     assert 'class="next" aria-current=step' in said
     assert said.index("Evaluate") < said.index('class="next"') < said.index("Improve")
-    assert "evaluated, " in html(open_page("library"))
+    assert "evaluated: best " in html(open_page("library"))
     app = open_page("library", set=locator, view=place.EVALUATION)
     assert "3 encoders" in html(app)
     assert app.button(key="set_metrics").label == "Open in Metrics"

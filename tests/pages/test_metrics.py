@@ -318,6 +318,13 @@ def test_a_set_that_was_not_evaluated_is_in_the_menu_and_its_result_opens(
     assert param(app, "dataset") == "pictures"
 
 
+def test_a_link_to_a_set_without_labels_says_that_it_has_none(open_page, pictures):
+    locator = library.add_folder(str(pictures / "cold"))
+    app = open_page("metrics", dataset=locator)
+    assert "has no labels" in html(app)
+    assert param(app, "dataset") == "catalogue"
+
+
 def test_sets_that_only_a_report_knows_stand_apart(open_page):
     app = open_page("metrics")
     options = app.selectbox(key="keep_metrics_dataset").options
@@ -412,13 +419,17 @@ def test_what_encoders_have_seen_stands_beside_their_figures(open_page, report, 
     assert "It was trained on these very pictures" not in html(app)
     first = component(app, "standings")["rows"][0]["name"]
     best = next(row for row in told["rows"] if row["encoder"] == first)
-    best["card"] |= {"seen": "these pictures", "seen in words": "trained on these very pictures"}
-    (folder / "report.json").write_text(json.dumps(told))
-    store.write_meta(folder, {})
-    cached_metrics.report_rows.clear()
-    said = html(open_page("metrics", report=report, view="Leaderboard"))
-    assert "It was trained on these very pictures" in said
-    assert "Best of those that were not: " in said
+    for seen, care in (
+        ("training part", "It was trained on this set"),
+        ("these pictures", "It was trained on these very pictures"),
+    ):
+        best["card"] |= {"seen": seen, "seen in words": seen}
+        (folder / "report.json").write_text(json.dumps(told))
+        store.write_meta(folder, {})
+        cached_metrics.report_rows.clear()
+        said = html(open_page("metrics", report=report, view="Leaderboard"))
+        assert said.index("has the highest") < said.index(care)
+        assert "Best of those that were not: " in said
 
 
 def test_a_cross_domain_evaluation_is_chosen_and_started(open_page, shop, street, monkeypatch):

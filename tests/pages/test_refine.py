@@ -16,7 +16,7 @@ from core.services.search.request import Mix, Query, SearchRequest, Weights
 from core.services.search.serving import search
 from core.types import State
 from pages.parts import downloads, link, refine
-from tests.pages.reading import columns, component, html, notes, param, picture
+from tests.pages.reading import columns, component, html, notes, param, picture, press
 from tests.services.conftest import Counting
 
 FIRST = "hsv.12x4x4,tiny.16x16"
@@ -45,17 +45,7 @@ def wanted(mix: Mix, name: str = "hsv.12x4x4", **more) -> list[str]:
 
 def vote(app, sign: str, id: str):
     """Run the page as it runs when a thumb of the board was pressed."""
-    with pytest.MonkeyPatch.context() as patch:
-        from pages.parts import components
-
-        drawn, given = components.board, [(None, f"{sign}:{id}")]
-
-        def pressed(*arguments, **named):
-            drawn(*arguments, **named)
-            return given.pop() if given else (None, None)
-
-        patch.setattr(components, "board", pressed)
-        return app.run()
+    return press(app, f"{sign}:{id}")
 
 
 def examples(app) -> list[tuple[str, str]]:
@@ -208,17 +198,7 @@ def test_the_least_similar_are_the_other_end(compare):
 
 def test_another_query_begins_anew_and_back_returns_to_what_stood_beside_the_last(compare):
     app = vote(compare(), "plus", NEAR)
-    with pytest.MonkeyPatch.context() as patch:
-        from pages.parts import components
-
-        drawn, given = components.board, [("vase-00-1", None)]
-
-        def picked(*arguments, **named):
-            drawn(*arguments, **named)
-            return given.pop() if given else (None, None)
-
-        patch.setattr(components, "board", picked)
-        app = app.run()
+    app = press(app, "vase-00-1", "picked")
     assert param(app, "query") == "item:vase-00-1"
     assert (examples(app), "plus" in app.query_params) == ([], False)
     app = button(app, "back").click().run()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.services.search import looking, together
-from pages.parts import components
 from tests.pages.reading import columns as by_key
-from tests.pages.reading import component, notes, param
+from tests.pages.reading import component, notes, param, press
 
 PAIR = "hog.8x8,tiny.16x16"
 
@@ -19,19 +18,6 @@ def compare(open_page):
 
 def columns(app) -> list[dict]:
     return list(by_key(app).values())
-
-
-def act(app, action: str):
-    """Run the page as it runs when the board asks for something."""
-    drawn, asked = components.board, [action]
-
-    def board(*arguments, **named):
-        drawn(*arguments, **named)
-        return None, asked.pop() if asked else None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "board", board)
-        return app.run()
 
 
 def test_a_link_chooses_a_reranker_for_one_column(compare):
@@ -48,11 +34,11 @@ def test_a_link_chooses_a_reranker_for_one_column(compare):
 
 
 def test_the_menu_changes_the_reranker_and_takes_it_away(compare):
-    app = act(compare(), "rerank:tiny.16x16~diffusion")
+    app = press(compare(), "rerank:tiny.16x16~diffusion")
     app.run()
     assert columns(app)[1]["second"] == "Diffusion"
     assert param(app, "rerank") == "tiny.16x16~diffusion"
-    app = act(app, "rerank:tiny.16x16~none")
+    app = press(app, "rerank:tiny.16x16~none")
     app.run()
     assert columns(app)[1]["second"] == ""
     assert "rerank" not in app.query_params
@@ -78,7 +64,7 @@ def test_the_joined_column_says_how_a_thumb_changed_it(compare):
     app = compare(together="rrf", query="item:mug-15-0")
     assert by_key(app)[together.TOGETHER]["said"] == []
     before = [hit["id"] for hit in by_key(app)[together.TOGETHER]["hits"]]
-    app = act(app, f"plus:{before[1]}").run()
+    app = press(app, f"plus:{before[1]}").run()
     last = by_key(app)[together.TOGETHER]
     assert last["said"][0].startswith("Changed: ")
     for rank, hit in enumerate(last["hits"], start=1):
@@ -127,7 +113,7 @@ def test_all_that_is_asked_opens_again_from_its_link(compare):
 
 
 def test_hiding_the_joined_column_parts_them(compare):
-    app = act(compare(together="combmnz"), f"hide:{together.TOGETHER}")
+    app = press(compare(together="combmnz"), f"hide:{together.TOGETHER}")
     app.run()
     assert len(columns(app)) == 2
     assert "together" not in app.query_params
@@ -150,7 +136,7 @@ def test_the_menu_of_sift_matching_chooses_how_key_points_are_matched(compare):
         "sift.match",
         "sift.match:matcher=flann",
     ]
-    app = act(app, "rematch:sift.match~sift.match:matcher=flann").run()
+    app = press(app, "rematch:sift.match~sift.match:matcher=flann").run()
     assert param(app, "encoders") == "hog.8x8,sift.match:matcher=flann"
     assert param(app, "pin") == "sift.match:matcher=flann"
     assert param(app, "weights") == "1,0.5"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from core.services.jobs import JobStatus
-from pages.parts import tray
+from pages.parts import builds, tray
 
 
 def job(state: str) -> JobStatus:
@@ -23,3 +26,21 @@ def job(state: str) -> JobStatus:
 )
 def test_the_tray_counts_what_ended_by_how_it_ended(states, said):
     assert tray._label([], [job(state) for state in states.split()]) == said
+
+
+def test_what_counts_nothing_says_its_time_left():
+    about = {"state": "running", "message": "Compiling a network", "seconds_left": 40.0}
+    assert builds.progress_words(replace(job("running"), **about)) == (
+        "Compiling a network · 40 s left"
+    )
+
+
+def test_a_training_is_as_far_as_its_time_and_not_as_its_phase(monkeypatch):
+    """All pictures are read, and hardly a tenth is over."""
+    monkeypatch.setattr(builds, "_run_left", lambda job: 90.0)
+    reading = replace(
+        job("running"), arguments=("train", "--resume", "one"), message="Reading pictures",
+        done=40, total=40, started=time.time() - 10,
+    )  # fmt: skip
+    assert builds.share(reading) == pytest.approx(0.1, abs=0.05)
+    assert tray._label([reading], []).startswith("1 job · 1")

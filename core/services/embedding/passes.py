@@ -29,6 +29,8 @@ UNKNOWN_S = 0.05
 """Seconds a picture where nothing was measured: soon corrected by what is."""
 LOAD_S, COMPILE_S = 2.0, 10.0
 """To load a network, and to compile one where none was compiled here before."""
+ALONE = 2.0
+"""A picture takes one process about so many times its share of a build, which has all cores."""
 BEGIN_S = 1.5
 """Before the first pictures of a pass come back: worker processes begin, each with its imports."""
 END_S = 0.3
@@ -89,8 +91,8 @@ def _measured_by_reports() -> tuple[dict[str, float], dict[str, float]]:
     median of several; else as when it is read and prepared by all workers at once, and encoded in
     batches."""
     built: dict[str, list[float]] = {}
-    found: dict[str, float] = {}
-    alone: dict[str, float] = {}
+    found: dict[str, list[float]] = {}
+    alone: dict[str, list[float]] = {}
     for row in saved_reports.newest_rows():
         latency, name = row["latency"], row["encoder"]
         was = latency.get("build") or {}
@@ -100,12 +102,16 @@ def _measured_by_reports() -> tuple[dict[str, float], dict[str, float]]:
             _p50(latency, *stage)
             for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
         )
-        if name in found or decode is None or prepare is None or encode is None:
+        if decode is None or prepare is None or encode is None:
             continue
         workers = min(threads(), MAX_WORKERS)
-        found[name] = ((decode + prepare) / workers + encode) / 1000
-        alone[name] = (prepare + encode) / 1000
-    return {**found, **{name: median(seconds) for name, seconds in built.items()}}, alone
+        found.setdefault(name, []).append(((decode + prepare) / workers + encode) / 1000)
+        alone.setdefault(name, []).append((prepare + encode) / 1000)
+    return _medians(found | built), _medians(alone)
+
+
+def _medians(known: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: median(seconds) for name, seconds in known.items()}
 
 
 def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
@@ -237,6 +243,14 @@ def seconds_each(encoder: Encoder, times: BuildTimes) -> float:
     name = encoder.name
     known = times.each.get(name) if name in times.here else None
     return known or _compiled_each(encoder) or times.each.get(name, UNKNOWN_S)
+
+
+def alone_each(encoder: Encoder, times: BuildTimes) -> float:
+    """Expected seconds to prepare and encode a picture in one process, in batches."""
+    network: Any = encoder
+    compiled = network.graph_seconds() if hasattr(encoder, "graph_seconds") else None
+    known = compiled or times.alone.get(encoder.name)
+    return known or ALONE * times.each.get(encoder.name, UNKNOWN_S)
 
 
 def _compiled_each(encoder: Encoder) -> float | None:

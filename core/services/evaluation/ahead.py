@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders as registry
 from core.services.embedding.bound import is_built
-from core.services.embedding.passes import build_seconds, build_times
+from core.services.embedding.passes import alone_each, build_seconds, build_times
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation import health, latency, perturb, probes
 from core.services.evaluation.cells import KIND
@@ -37,10 +37,10 @@ class Begin:
         self.steps, self.part = steps, part
         self._known: list[Hashable] = []
 
-    def add(self, name: str, kind: str, seconds: float) -> None:
-        """A step of this part."""
+    def add(self, name: str, kind: str, seconds: float, first: float = 0.0) -> None:
+        """A step of this part; ``first``: besides, seconds before its first count."""
         self._known.append((self.part, name))
-        self.steps.add((self.part, name), kind, seconds)
+        self.steps.add((self.part, name), kind, seconds, first)
 
     def __call__(self, name: str) -> Inside:
         return self.steps.begin((self.part, name))
@@ -74,7 +74,7 @@ class Ahead:
             self._built.add((dataset.locator, encoder))
             begin.add(BUILD, BUILD, build_seconds(dataset, encoder, self._times))
         if timed:
-            begin.add(TIMES, TIMES, latency.LOAD_S + latency.timing_s(encoder, self._times))
+            begin.add(TIMES, TIMES, latency.timing_s(encoder, self._times), latency.LOAD_S)
         slow = bool(spec.reranker) or registry.get(encoder).matches
         for name in protocols:
             kind = f"{encoder} {spec.shown}" if slow else "scores"
@@ -124,7 +124,7 @@ def add_studies(
         for kind in STUDIES:
             usual = max(STUDY_S * len(dataset.items) / STUDIED, LEAST_S)
             if kind == ROBUSTNESS:
-                usual = distorting_s(latency.alone_s(encoder, times))
+                usual = distorting_s(alone_each(registry.get(encoder), times))
             seconds = _last(kind, dataset, encoder) or usual
             for protocol in ("",) if kind in ONCE else protocols:
                 key = study(kind, dataset.name, encoder, protocol)

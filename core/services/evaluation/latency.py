@@ -19,7 +19,7 @@ from core.items import among
 from core.metrics.statistics import summary
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.embedding.passes import UNKNOWN_S, BuildTimes
+from core.services.embedding.passes import UNKNOWN_S, BuildTimes, alone_each
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
 from core.services.search.request import Query, SearchRequest
@@ -28,6 +28,8 @@ from core.types import Item, Progress, Protocol, report
 
 KIND = "latency"
 WARM, RUNS, BATCH, BATCHES = 5, 60, 32, 5
+IN_BATCHES = (BATCHES + 1) * BATCH
+"""Pictures that are encoded in batches, the first of which warms up."""
 LIMIT_S = 12.0
 """After so long a measurement ends with the runs that it has."""
 K = 10
@@ -43,7 +45,7 @@ def _one_by_one(
     times: dict[str, list[float]] = {}
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
-        report(progress, 0, 0)
+        report(progress, run, len(items) + IN_BATCHES)
         request = SearchRequest(
             Query(item_id=item.id),
             engine.encoder.name,
@@ -71,7 +73,7 @@ def _in_batches(
     times: dict[str, list[float]] = {"encode": [], "search": []}
     started = time.perf_counter()
     for run in range(BATCHES + 1):
-        report(progress, 0, 0)
+        report(progress, len(items) + run * BATCH, len(items) + IN_BATCHES)
         into = times if run else {}
         vectors = _timed(into, "encode", partial(encoder.encode_prepared, batch), len(batch))
         look = partial(index.search, vectors, min(K, index.size), **spec.search)
@@ -181,8 +183,6 @@ START_S = 3.0
 """A process begins and reads every picture once for the hash of the set."""
 LOAD_S = 1.5
 """An encoder and its index are loaded."""
-ALONE = 2.0
-"""A picture takes one process about so many times its share of a build, which has all cores."""
 SEEN = 5
 """So many of the last times count."""
 PRODUCT_S, QUERY_S = 1.2e-10, 1.5e-4
@@ -224,17 +224,13 @@ def timing_s(name: str, times: BuildTimes) -> float:
     past = [meta["seconds"] for meta in pasts(KIND) if meta.get("encoder_name") == name]
     if past:
         return float(np.median(past[-SEEN:]))
-    each = alone_s(name, times)
-    return min((WARM + RUNS) * each, LIMIT_S) + min((BATCHES + 1) * BATCH * each, LIMIT_S)
-
-
-def alone_s(name: str, times: BuildTimes) -> float:
-    """Seconds to prepare and encode a picture in one process, in batches."""
-    return times.alone.get(name) or ALONE * times.each.get(name, UNKNOWN_S)
+    each = alone_each(registry.get(name), times)
+    return min((WARM + RUNS) * each, LIMIT_S) + min(IN_BATCHES * each, LIMIT_S)
 
 
 def alone_by(measured: dict) -> float | None:
-    """The same by the times of :func:`measured`; None where nothing was encoded."""
+    """Seconds to prepare and encode a picture in one process, by what :func:`measured` gave; None
+    where nothing was encoded."""
     prepare, encode = (
         measured.get(stage, {}).get(kind, {}).get("p50")
         for stage, kind in (("preprocess", "single"), ("encode", "batch"))

@@ -1,7 +1,8 @@
 """The event loop of the server. Pages run in threads and hand it a hundred messages each, one by
 one: asyncio wakes the loop for each, and two threads of Python that take turns so often spend more
 on the turns than on the messages. This one is woken once and then looks by itself for what came
-meanwhile, as long as more comes.
+meanwhile, as long as more comes. Whatever else threads hand over, as a file that was read, wakes it
+as ever.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from contextvars import Context
 from typing import TypeVarTuple
 
 Given = TypeVarTuple("Given")
+PATIENT = ("streamlit.runtime.app_session",)
+"""Modules whose callbacks may wait: they pass on what pages say."""
 GATHER_S = 0.01
-"""What comes within this after a look waits for the next one; the first after a pause does not."""
+"""What may wait and comes within this after a look waits for the next one; the first after a pause
+does not."""
 LOOK_S = 0.001
 """While there is work, so often the connections are looked at for more of it."""
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """asyncio's, woken seldom by other threads. What they hand over runs in their order."""
+    """asyncio's, woken seldom by pages. What threads hand over runs in their order."""
 
     def __init__(self) -> None:
         self._given: deque[asyncio.Handle] = deque()
@@ -42,7 +46,9 @@ class Loop(asyncio.SelectorEventLoop):
             raise RuntimeError("Event loop is closed")
         handle = asyncio.Handle(callback, args, self, context)
         self._given.append(handle)
-        if self._wakes():
+        if getattr(callback, "__module__", None) not in PATIENT:
+            super().call_soon_threadsafe(self._run_given)
+        elif self._wakes():
             super().call_soon_threadsafe(self._take)
         return handle
 
@@ -58,11 +64,14 @@ class Loop(asyncio.SelectorEventLoop):
             self._asleep.append(True)
             if not self._given or not self._wakes():  # it came just before the loop fell asleep
                 return
+        self._run_given()
+        self.call_later(GATHER_S, self._take)
+
+    def _run_given(self) -> None:
         for _ in range(len(self._given)):
             handle = self._given.popleft()
             if not handle.cancelled():
                 handle._run()
-        self.call_later(GATHER_S, self._take)
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]

@@ -19,7 +19,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,6 +48,8 @@ QUERY_PICTURES = frozenset({"cache", "shared", SEEN}), frozenset({"uploads", "lo
 LATELY_S, MAX_BARE = 0.2, 10_000
 _lock = threading.Lock()
 _who: list[Callable[[], str | None]] = []
+_settled: ContextVar[tuple[Path, "Visitor | None"] | None] = ContextVar("settled", default=None)
+"""The folder that :func:`settled` found, and whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ def ask_by(finder: Callable[[], str | None]) -> None:
 def visitor() -> Visitor | None:
     """The stranger that this thread works for; None for the operator, and where nobody is a
     stranger."""
+    if (known := _settled.get()) is not None and known[0] is store.layer():
+        return known[1]
     return _in_folder(store.root(), store.base()) if hosted() else None
 
 
@@ -153,20 +158,28 @@ def is_private(*words: object, lately: bool = False, gallery: bool = False) -> b
 
 def _names_upload(word: object) -> bool:
     """Whether it says ``up:<token>``, as a text or inside a tuple or a record."""
+    if isinstance(word, str):  # nearly all are, and pages ask hundreds of times in each run
+        return word.startswith("up:")
     if isinstance(word, tuple):
         return any(map(_names_upload, word))
     if is_dataclass(word):
         return any(_names_upload(getattr(word, one.name)) for one in fields(word))
-    return isinstance(word, str) and word.startswith("up:")
+    return False
 
 
 @contextmanager
 def settled() -> Iterator[None]:
     """Who asks does not change inside the block, in this thread: it is found out once, and not for
     each of the hundreds of paths and caches that a page asks for."""
-    folder = store.layer()
-    with nullcontext() if folder is None else store.in_layer(folder):
+    if (folder := store.layer()) is None:
         yield
+        return
+    with store.in_layer(folder):
+        token = _settled.set((folder, visitor()))
+        try:
+            yield
+        finally:
+            _settled.reset(token)
 
 
 def _layer() -> Path | None:

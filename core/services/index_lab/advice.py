@@ -293,7 +293,8 @@ __all__ = ["Advice", "Equal", "equal_recall", "recommend"]
 class Equal:
     """``best`` of each index that reaches ``recall``, fastest first; ``short``: index -> the best
     recall of one that does not.
-    ``sentence``: "At recall@10 of at least .95 the fastest is ..."."""
+    ``sentence``: "At recall@10 of at least .95 the fastest is ...", after whether exact search is
+    enough."""
 
     recall: float
     best: tuple[Point, ...]
@@ -336,7 +337,9 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     faster = speed(_ms(first, batch), _ms(base, batch))
     said = f"{text}, {faster} comparing with every picture ({base.text}).{care}"
     plain_is_enough = not batch and enough(points, base.size) is not None
-    return f"{said} Exact search is enough here: {base.p50:.2g} ms." if plain_is_enough else said
+    if not plain_is_enough:
+        return said
+    return f"Exact search is enough here: {base.p50:.2g} ms and nothing missed. {said}"
 
 
 def _ms(point: Point, batch: bool) -> float:

@@ -33,11 +33,11 @@ class Ahead:
         self.steps.add(OPEN, OPEN, OPEN_S)
         for specs, pilot in groups:
             known = pilot if pilot is not None and pilot.sizes else unknown
-            kind = "" if known is not unknown else f" {specs[0].name}"
-            self.steps.add((BUILD, specs[0].text), f"{BUILD}{kind}", known.build_seconds(size))
+            name, build_s = specs[0].name, known.build_seconds(size)
+            self.steps.add((BUILD, specs[0].text), f"{BUILD} {name}", build_s)
             seconds = known.point_seconds(size, queries)
             for spec in specs:
-                self.steps.add((POINT, spec.text), f"{POINT}{kind}", seconds)
+                self.steps.add((POINT, spec.text), f"{POINT} {name}", seconds)
 
     def opening(self) -> Inside:
         """Progress of what all settings share."""

@@ -151,9 +151,12 @@ def wait(
 
 def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
     """Every cause of an engine: one that a visitor of a public server built is theirs alone."""
-    whose = ownership.visitor()
-    home = ""
-    if whose is not None and (dataset.locator, encoder) in _built_by(whose):
+    whose, home = ownership.visitor(), ""
+    if (
+        whose is not None
+        and ownership.is_private(lately=True, gallery=True)  # who has built nothing is asked often
+        and (dataset.locator, encoder) in _built_by(whose)
+    ):
         home = whose.name
     return (
         dataset.locator,

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from core.errors import UserError
 from core.services import jobs
 from core.services.hosting import ownership
 from core.services.jobs import JobStatus
+from core.services.steps import still_left
 from core.training import runs
 from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Follower, Run
 
@@ -22,6 +24,8 @@ MIN_STEPS = 50
 """Steps before a loss is said to fall or to rise: a fifth of them is ten."""
 SURE = 3.0
 """Standard errors that make a difference of two means a trend."""
+PACE_S = 20.0
+"""To load a network and to make a few steps of it where its pace has to be measured first."""
 QUIET_S = 600.0
 """A run that said nothing for so long has no pace."""
 
@@ -75,6 +79,20 @@ class RunStatus:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """``steps`` of a run, after each ``every`` of which, and at the end, it is validated."""
+
+    steps: int
+    every: int
+
+    def after(self, step: int) -> int:
+        """How many validations follow a step that was not followed by its own yet."""
+        if not self.every:
+            return 0
+        return -(-self.steps // self.every) - max(step - 1, 0) // self.every
+
+
 def run_ids() -> list[str]:
     """Every run, newest first."""
     return [run.id for run in runs.listing()]
@@ -117,7 +135,9 @@ def status(
     }
     start, steps = kinds["start"][-1] if kinds["start"] else {}, kinds["step"]
     plan: dict = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
-    phases = _phases(lines, plan.get("seconds", {}), job, start.get("steps", 0)) if running else ()
+    validated = told.validate_every * start.get("epoch_steps", 0)
+    rounds = _Rounds(start.get("steps", 0), validated)
+    phases = _phases(lines, plan.get("seconds", {}), job, rounds) if running else ()
     found = RunStatus(
         id=run,
         state=_state(lines, running, job),
@@ -174,7 +194,7 @@ def _with_words(found: RunStatus, lines: Sequence[dict], job: JobStatus | None) 
 
 
 def _phases(
-    lines: Sequence[dict], seconds: dict, job: JobStatus | None, steps: int
+    lines: Sequence[dict], seconds: dict, job: JobStatus | None, rounds: _Rounds
 ) -> tuple[Phase, ...]:
     """Everything that a running run does, in its order; ``seconds`` is what was planned for
     each."""
@@ -190,10 +210,11 @@ def _phases(
         + [PICTURES, WEIGHTS, LEARNING]
         + [COMPARING] * bool({COMPARING} & {*seconds, *begun})
     )
+    seconds = {PACE: PACE_S, **seconds}
     found = []
     for name in names:
         if name == now:
-            found.append(_now(name, lines, seconds.get(name), job, steps))
+            found.append(_now(name, lines, seconds.get(name), job, rounds))
         else:
             done = name in begun and names.index(name) < names.index(now) if now in names else False
             found.append(
@@ -216,18 +237,23 @@ def _since_resumed(past: Sequence[str]) -> list[str]:
 
 
 def _now(
-    name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, steps: int
+    name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, rounds: _Rounds
 ) -> Phase:
     """What is being done: counted by the steps of the log, or by the job that says that it does
     this."""
+    begun = [line["time"] for line in lines if line["kind"] == "start" or line.get("what") == name]
+    spent = max(time.time() - begun[-1], 0.0) if begun else 0.0
+    usual = None if planned is None else still_left(planned, spent, planned, 0.0)
     if name == LEARNING:
         made = [line for line in lines if line["kind"] == "step"]
-        done, left = made[-1]["step"] if made else 0, _left(made, steps)
+        done, left = made[-1]["step"] if made else 0, _left(lines, rounds)
         if left is None and planned is not None:
-            left = planned * (1 - done / steps) if steps else planned
-        return Phase(name, "now", done, steps, left)
+            left = planned * (1 - done / rounds.steps) if done else usual
+        return Phase(name, "now", done, rounds.steps, left)
+    if name == COMPARING and job is not None and job.seconds_left is not None:
+        return Phase(name, "now", job.done, job.total, job.seconds_left)
     if job is None or job.message != name or not job.total:
-        return Phase(name, "now", seconds=planned)
+        return Phase(name, "now", seconds=usual)
     left = (
         job.seconds_left
         if job.seconds_left is not None
@@ -255,14 +281,22 @@ def _best(validations: Sequence[dict]) -> tuple[int, float] | None:
     return (max(known)[1], max(known)[0]) if known else None
 
 
-def _left(steps: Sequence[dict], total: int, window: int = 50) -> float | None:
-    """Seconds to the end at the pace of the last steps."""
-    recent = steps[-window:]
-    if len(recent) < 2 or time.time() - recent[-1]["time"] > QUIET_S:
+def _left(lines: Sequence[dict], rounds: _Rounds, window: int = 50) -> float | None:
+    """Seconds to the end at the pace of the last steps and validations; None where there are too
+    few."""
+    events = [line for line in lines if line["kind"] in ("start", "step", "validation")]
+    pairs = [(a["time"], b) for a, b in pairwise(events) if b["kind"] != "start"]
+    steps = [b["time"] - before for before, b in pairs if b["kind"] == "step"]
+    rounded = [b["time"] - before for before, b in pairs if b["kind"] == "validation"]
+    since = time.time() - events[-1]["time"] if events else 0.0
+    if len(steps) < 2 or since > QUIET_S:
         return None
-    return (
-        (recent[-1]["time"] - recent[0]["time"]) / (len(recent) - 1) * (total - recent[-1]["step"])
-    )
+    last = events[-1]
+    step_s, round_s = (float(np.mean(few[-window:])) if few else 0.0 for few in (steps, rounded))
+    validations = rounds.after(last["step"] + (last["kind"] == "validation"))
+    now = step_s if rounds.steps > last["step"] else round_s
+    left = step_s * (rounds.steps - last["step"]) + round_s * validations
+    return still_left(left, max(since, 0.0), min(now, left), 0.0)
 
 
 def trend(losses: Sequence[float]) -> str:

@@ -21,7 +21,7 @@ from core.training.losses import needs_labels
 from core.training.resolve import refuse_taken, resolve
 from core.training.runs import COMPARING, PACE, WEIGHTS, Run
 from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
-from core.types import Progress, tell
+from core.types import Progress, report, tell
 
 log = logging.getLogger(__name__)
 DEFAULT = "finetune"
@@ -197,20 +197,26 @@ def _fit_here(run: Run, progress: Progress | None) -> None:
         return
     settings = resolve(run.settings())
     run.write("phase", 0, what=WEIGHTS)
-    tell(progress, WEIGHTS)
+    _say(progress, WEIGHTS)
     make_network(settings, progress)  # what has to be downloaded is seen to be downloaded
     run.write("phase", 0, what=PACE)
-    tell(progress, PACE)
+    _say(progress, PACE)
     found = fitted(settings, measured)
     runs.record_settings(run, found.settings)
     _note_plan(run, found)
+
+
+def _say(progress: Progress | None, what: str) -> None:
+    """Say at once what is done now: it counts nothing by which that would be seen."""
+    tell(progress, what)
+    report(progress, 0, 0)
 
 
 def _compare(run: Run, progress: Progress | None) -> None:
     """Before and after, into the run's folder."""
     step = run.last().get("step", 0)
     run.write("phase", step, what=COMPARING)
-    tell(progress, COMPARING)
+    _say(progress, COMPARING)
     message = ""
     try:
         effect.before_after(run.id, progress=progress)
@@ -245,8 +251,7 @@ def start(settings: Settings) -> tuple[str, str]:
     refuse_taken(settings)
     found = fitted(settings)
     run = runs.create(found.settings)
-    if found.images_s:
-        _note_plan(run, found)
+    _note_plan(run, found)
     return resume(run.id), run.id
 
 

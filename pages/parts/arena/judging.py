@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.arena import ballots, pools
-from pages.parts import cached, components, palette
+from pages.parts import cached, components, palette, press
 from pages.parts.arena import lists, place
 from pages.parts.words import caption, count, heading, note, quiet, table, trouble
 
@@ -24,7 +24,7 @@ def show() -> None:
     with st.container(key="frame"):
         panel, answer = st.container(key="panel_settings"), st.container(key="answer")
     with panel:
-        caption("Query")
+        caption("Query", level=2)
         if query is not None:
             st.html(lists.picture(locator, query, lists.QUERY_SIDE, "the query"))
         quiet(f"{count(len(seen), 'query', 'queries')} judged by you.")
@@ -58,18 +58,16 @@ def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
         }
         for place, id in enumerate(ids, start=1)
     ]
-    picked = components.picture_grid(items, "The pool", "arena_pool", side=120)
-    if picked in ids:
-        chosen.symmetric_difference_update({picked})
+    picked = components.pictures_picked(items, "The pool", f"arena_pool_{query}", side=120)
+    for id in picked:
+        chosen.symmetric_difference_update({id} & {*ids})
+    words = f"{count(len(chosen), 'picture fits', 'pictures fit')}: next query"
+    # of one query: pressed twice it does not judge the next, which nobody has looked at
+    done = press.button(words, key=f"arena_judged_{query}", type="primary", shortcut="Enter")
+    if done:
+        _keep(locator, query, ids, voter)
+    if done or picked:
         st.rerun()
-    st.button(
-        f"{count(len(chosen), 'picture fits', 'pictures fit')}: next query",
-        type="primary",
-        key="arena_judged",
-        on_click=_keep,
-        args=(locator, query, ids, voter),
-        shortcut="Enter",
-    )
 
 
 def _keep(locator: str, query: str, ids: list[str], voter: str) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.services.arena import ballots, qr
 from core.services.arena.ballots import Room, Round
-from pages.parts import palette
+from pages.parts import palette, press
 from pages.parts.arena import lists, place
 from pages.parts.arena.voting import SAID
 from pages.parts.words import count, heading, quiet, saveable
@@ -38,7 +38,7 @@ def _show(code: str) -> None:
     if room.revealed:
         _bars(one, Counter(vote.choice for vote in cast))
         last = room.round == len(rounds)
-        pressed = st.button(
+        pressed = press.button(
             "See the result" if last else "Next round",
             type="primary",
             key=f"arena_on_{one.number}",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.arena import ballots, drawing
-from pages.parts import cached, given, palette
+from pages.parts import cached, given, palette, press, url_state
 from pages.parts.arena import place, voting
 from pages.parts.shell import hosted
 from pages.parts.words import caption, note, quiet, trouble
@@ -19,7 +19,7 @@ def panel() -> None:
     with st.container(key="frame"):
         chosen, ways = st.container(key="panel_settings"), st.container(key="answer")
     with chosen:
-        caption("What is compared")
+        caption("What is compared", level=2)
         st.selectbox(
             "Data set",
             list(known),
@@ -42,30 +42,30 @@ def panel() -> None:
 
 def _encoders(names: list[str]) -> None:
     kept = [name for name in st.session_state.get(place.ENCODERS) or () if name in names]
-    st.session_state[place.ENCODERS] = kept or names[:4]
+    url_state.put(place.ENCODERS, kept or names[:4])
     st.multiselect("Encoders", names, key=place.ENCODERS, format_func=palette.title)
 
 
 def _ways(locator: str, closed: bool) -> None:
     with st.container(key="arena_ways"):
         with st.container(key="arena_way_alone"):
-            caption("Vote yourself")
+            caption("Vote yourself", level=2)
             quiet("Two unnamed lists for one query: which fits better? Names after each vote.")
             st.button(
                 "Vote", type="primary", disabled=closed, on_click=_open, args=("alone", locator)
             )
         with st.container(key="arena_way_class"):
-            caption("A class votes")
+            caption("A class votes", level=2)
             quiet("Everybody joins with a code on their phone; the result appears live here.")
             st.button("Open a room", disabled=closed, on_click=_open, args=("class", locator))
         with st.container(key="arena_way_join"):
-            caption("Join a room")
+            caption("Join a room", level=2)
             with st.form("arena_join", border=False):
                 code = st.text_input("Code of the room", max_chars=ballots.CODE)
-                if st.form_submit_button("Join") and code:
+                if press.submit("Join", key="arena_join_go") and code:
                     _join(code)
         with st.container(key="arena_way_judge"):
-            caption("Judge a pool")
+            caption("Judge a pool", level=2)
             quiet("Everything that any encoder shows for a query, shuffled: fits or does not.")
             st.button("Judge", disabled=closed, on_click=place.go, kwargs={"judge": True})
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.arena import ballots
 from core.services.arena.ballots import Room, Round
-from pages.parts import cached, palette
+from pages.parts import cached, palette, press
 from pages.parts.arena import lists, place, results
 from pages.parts.words import heading, note, quiet, trouble
 
@@ -115,7 +115,7 @@ def joined(code: str, voter: str) -> None:
         note(_revealed(one, mine), tone="good")
         if not place.over(room):
             quiet("Wait for the next round.")
-        elif st.button("See the result", key="arena_joined_result"):
+        elif press.button("See the result", key="arena_joined_result"):
             place.go(room=code, result=True)
             st.rerun()
         return

@@ -32,21 +32,21 @@ def _live(now: LabView) -> None:
             "Gallery",
             sorted({0, *SIZES, state.value("gallery")}),
             key=state.key("gallery"),
-            width=260,
+            width=200,
             format_func=lambda n: f"{n:,} vectors" if n else f"this one, {own:,}",
         )
         memory = st.select_slider(
             "Memory available",
             sorted({*MEMORY, state.value("memory")}),
             key=state.key("memory"),
-            width=260,
+            width=200,
             format_func=lambda gigabytes: f"{gigabytes:g} GB",
         )
         recall = st.select_slider(
             "Target recall",
             sorted({*RECALLS, state.value("recall")}),
             key=state.key("recall"),
-            width=260,
+            width=200,
             format_func=lambda share: f"{share:g}",
         )
     state.publish()
@@ -78,11 +78,7 @@ def _measured(now: LabView, own: int, wanted: int) -> tuple[Point, ...]:
 
 def _draw(said: Advice, count: int, dim: int) -> None:
     st.html(f'<p class="lab-advice">{escape(said.sentence)}</p>')
-    known = (
-        "measured here on your vectors"
-        if said.source == "measured"
-        else f"rule of thumb: {said.rule}"
-    )
+    known = "measured on these vectors" if said.source == "measured" else "a rule of thumb"
     pairs = [
         (
             "Index",
@@ -107,7 +103,7 @@ def _draw(said: Advice, count: int, dim: int) -> None:
                 ),
             )
         )
-    caption("Why")
+    caption("Why", level=2)
     with st.container(key="lab_why"):
         facts(pairs)
     if said.source != "measured":

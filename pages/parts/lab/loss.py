@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.metrics import table as metrics
 from core.services.index_lab.waterfall import CODES, Stage, Waterfall
-from pages.parts import cached, cached_lab, components, gallery, link, palette
+from pages.parts import cached, cached_lab, components, gallery, link, palette, press, url_state
 from pages.parts.guard import guarded
 from pages.parts.lab import measuring, rows, state
 from pages.parts.lab.chart import ms
@@ -35,7 +35,7 @@ def show(now: LabView) -> None:
             "Each stage is measured on the same queries.",
             "With a gallery of this size that may take a minute.",
         )
-        if not st.button("Measure the stages", type="primary", key="lab_losses_measure"):
+        if not press.button("Measure the stages", type="primary", key="lab_losses_measure"):
             return
     with st.spinner("Measuring the stages"):
         found = guarded(lambda: cached_lab.losses(*key), "The measurement of the stages")
@@ -51,7 +51,7 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
     most = guarded(lambda: cached_lab.most_pca(*now.key), "Reading the vectors")
     with st.container(key="panel_lab_chain"), st.container(horizontal=True, key="lab_chain"):
         dims = sorted({one for one in DIMS if one < most} | {min(int(state.value("pca")), most)})
-        st.session_state[state.key("pca")] = min(int(state.value("pca")), most)
+        url_state.put(state.key("pca"), min(int(state.value("pca")), most))
         pca = st.select_slider(
             "PCA to",
             dims,

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.index_lab import curves
 from core.services.index_lab.curves import Plan
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, cached_lab, palette, watching
+from pages.parts import builds, cached, cached_lab, palette, press, watching
 from pages.parts.guard import guarded, public
 from pages.parts.lab import state
 from pages.parts.lab.live import live
@@ -46,7 +46,7 @@ def _offer_missing(now: LabView, absent: bool) -> None:
         f"{palette.title(now.encoder)} has no vectors of {title} yet.",
         f"Building them: {builds.estimate_words(cost, absent)}.",
     )
-    if st.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
+    if press.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
         builds.start(now.base.dataset, [now.encoder])
         st.rerun()
 
@@ -67,7 +67,7 @@ def index_ready(now: LabView, spec: str) -> bool:
         "This setting is not built yet.",
         "In a gallery this large it takes seconds to minutes, can be stopped, and is kept.",
     )
-    if st.button("Build the index", type="primary", key="lab_build_index"):
+    if press.button("Build the index", type="primary", key="lab_build_index"):
         watching.start(f"Build {spec}", wanted)
         st.rerun()
     return False
@@ -188,7 +188,7 @@ def again(now: LabView, plan: Plan, key: tuple) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
         note(*doubt)
-        if st.button(
+        if press.button(
             "Measure again",
             key="lab_again",
             help="Times every chosen setting again. Wait until nothing else runs.",
@@ -205,9 +205,9 @@ def _doubt(plan: Plan) -> tuple[str, str] | None:
     """What speaks against the times of a plan's points, and how to take them."""
     total = count(len(plan.found), "setting")
     if elsewhere := [point.machine for point in plan.found if point.machine]:
-        many = f"{len(elsewhere)} of {total} {'was' if len(elsewhere) == 1 else 'were'}"
+        share = f"{len(elsewhere)} of " if len(elsewhere) < len(plan.found) else ""
         return (
-            f"{many} timed before they came with the code, on {elsewhere[0]}.",
+            f"The times of {share}{total} are another machine's ({elsewhere[0]}).",
             "Recall and sizes are the same here; times may differ.",
         )
     crowded = sum(point.crowded for point in plan.found)
@@ -234,7 +234,7 @@ def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str], there: str) 
             f"{count(plan.left, 'setting')} to measure; first you see how long that takes, and how"
             " much memory.",
         )
-        if st.button(
+        if press.button(
             "Measure" if not plan.found else "Measure the rest", type="primary", key="lab_estimate"
         ):
             st.session_state[ESTIMATED] = wanted
@@ -252,10 +252,10 @@ def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str], there: str) 
             "There is not enough memory.", "Choose a smaller gallery, or fewer indexes.", tone="bad"
         )
     with st.container(horizontal=True):
-        if st.button("Start", type="primary", key="lab_measure", disabled=short):
+        if press.button("Start", type="primary", key="lab_measure", disabled=short):
             start(_title(now, plan), wanted)
             st.rerun()
-        if st.button("Not now", key="lab_not_now"):
+        if press.button("Not now", key="lab_not_now"):
             st.session_state.pop(ESTIMATED)
             st.rerun()
 

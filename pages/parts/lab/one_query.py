@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.services.index_lab.point import Point, speed
 from core.services.index_lab.view import QueryView
-from pages.parts import builds, cached, cached_lab, watching
+from pages.parts import builds, cached, cached_lab, press, watching
 from pages.parts.guard import guarded
 from pages.parts.lab import measuring, rows, state
 from pages.parts.lab.chart import ms
@@ -155,7 +155,7 @@ def _offer(now: LabView, spec: str) -> None:
         live(_watch, wanted, every=0.8)
     elif last := _failed(wanted):
         note("The mean could not be measured.", last, tone="bad")
-    elif st.button("Measure the mean over all queries", key="lab_mean"):
+    elif press.button("Measure the mean over all queries", key="lab_mean"):
         measuring.start(f"Mean recall of {spec}", wanted)
         st.rerun()
 

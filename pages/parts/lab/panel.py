@@ -55,7 +55,7 @@ SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000)
 
 
 def panel() -> None:
-    caption("What is measured")
+    caption("What is measured", level=2)
     settings.gallery(link.dataset_changed)
     encoders = _encoders()
     st.selectbox(

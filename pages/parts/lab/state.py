@@ -149,9 +149,9 @@ def heal() -> None:
             (one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0]
         )
     if hosted():  # no visitor of a public demo fills its memory
-        state[key("size")] = 0
+        url_state.put(key("size"), 0)
     unknown = [name for name in value("indexes") if not index_row(name)]
-    state[key("indexes")] = [name for name in value("indexes") if name not in unknown]
+    url_state.put(key("indexes"), [name for name in value("indexes") if name not in unknown])
     for param in ("try", "through"):
         if not index_row(value(param)):
             unknown.append(value(param))

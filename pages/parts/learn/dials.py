@@ -72,9 +72,11 @@ def places(
     state, point = st.session_state, _point(frame)
     keys = {name: kept(f"at_{name}", at, point) for name, at in start.items()}
     moved, seen = (state.get(sketch) or {}).get("moved"), f"{sketch}_seen"
-    if moved and moved != state.get(seen) and moved["name"] in keys:
+    if moved and moved != state.get(seen):
         state[seen] = moved
-        state[keys[moved["name"]]] = (float(moved["at"][0]), float(moved["at"][1]))
+        for name, (x, y) in moved["at"].items():
+            if name in keys:
+                state[keys[name]] = (float(x), float(y))
     return {name: state[key] for name, key in keys.items()}
 
 

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import url_state
+from pages.parts import press, url_state
 from pages.parts.guard import guarded
 from pages.parts.lab.live import live
 from pages.parts.learn import dials, predict, widgets
@@ -115,15 +115,15 @@ def _turn(lesson: Lesson) -> None:
     every = lessons()
     place = every.index(lesson)
     with st.container(horizontal=True, key="learn_turn"):
-        if place > 0 and st.button(
+        if place > 0 and press.button(
             f"Previous: {every[place - 1].title}",
             key="learn_previous",
             icon=":material/arrow_back:",
         ):
             go(every[place - 1].name)
-        if st.button("All lessons", key="learn_all", icon=":material/apps:"):
+        if press.button("All lessons", key="learn_all", icon=":material/apps:"):
             go("")
-        if place + 1 < len(every) and st.button(
+        if place + 1 < len(every) and press.button(
             f"Next: {every[place + 1].title}",
             key="learn_following",
             icon=":material/arrow_forward:",

@@ -14,7 +14,7 @@ from core.errors import UserError
 
 FOLDER = Path(__file__).parent / "lessons"
 PACKAGE = "pages.parts.learn.lessons"
-GROUPS = ("How pictures become vectors", "How vectors are searched", "How results are judged")
+GROUPS = ("How pictures become vectors", "How vectors are searched", "How results are evaluated")
 QUESTIONS = 3
 FIELD = re.compile(r"\{(\w+)\}")
 
@@ -74,7 +74,6 @@ class Lesson:
     questions: tuple[Question, ...]
     field: Field
     notes: tuple[str, ...]
-    minutes: int = 10
     worked: tuple[str, ...] = field(default=())
 
     def live(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts import press
 from pages.parts.learn.lesson import GROUPS, Lesson
 
 WEB = Path(__file__).parent.parent / "web"
@@ -33,11 +34,19 @@ def _nothing() -> None:
     """A value needs a callback to be known; it is read from the result instead."""
 
 
+def heard(key: str, name: str) -> float:
+    """The number of what a component said last before this run: where it has said something since,
+    the answer to this is older than what it shows."""
+    said = (st.session_state.get(key) or {}).get(name)
+    number = said.get("number") if isinstance(said, dict) else None
+    return number if isinstance(number, int | float) else 0
+
+
 def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
     """All lessons: as cards, or, where ``here`` names the one that is shown, as a list beside it.
 
     Returns:
-        The name of the lesson that was chosen in this run.
+        The name of the lesson that was chosen since the page came here last.
     """
     numbered = {one.name: number for number, one in enumerate(lessons, start=1)}
     groups = [
@@ -49,7 +58,6 @@ def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
                     "number": numbered[one.name],
                     "title": one.title,
                     "purpose": one.purpose,
-                    "minutes": one.minutes,
                     "questions": len(one.questions),
                 }
                 for one in lessons
@@ -63,9 +71,9 @@ def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
         "compact": bool(here),
         "here": here,
     }
-    return _cards(
-        key="learn_list" if here else "learn_cards", data=data, on_opened_change=_nothing
-    ).opened
+    key = "learn_list" if here else "learn_cards"
+    _cards(key=key, data=data, on_opened_change=press.noting(key, "opened"))
+    return press.said(key, "opened")
 
 
 def quiz(lesson: str, questions: Sequence[dict]) -> None:
@@ -88,9 +96,10 @@ def tally(lesson: str, query: str = "", right: bool | None = None) -> None:
 def ranking(items: Sequence[dict], label: str, key: str, turn: int = 0) -> list[str]:
     """Pictures (``id``, ``uri``, ``name``, ``right``) that a person puts in order; another ``turn``
     begins anew. Returns the ids as they lie now."""
-    data = {"items": list(items), "label": label, "turn": turn}
-    given = [one["id"] for one in items]
-    order = _ranking(key=f"{key}_{turn}", data=data, on_order_change=_nothing).order
+    key, given = f"{key}_{turn}", [one["id"] for one in items]
+    data = {"items": list(items), "label": label, "turn": turn, "heard": heard(key, "order")}
+    put = _ranking(key=key, data=data, on_order_change=_nothing).order
+    order = put.get("ids") if isinstance(put, dict) else None
     return list(order) if order and sorted(order) == sorted(given) else given
 
 
@@ -119,5 +128,6 @@ def sketch(
         "alt": alt,
         "width": size[0],
         "height": size[1],
+        "heard": heard(key, "moved"),
     }
     _sketch(key=key, data=data, on_moved_change=_nothing)

@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services.hosting.settings import value
 from core.services.library import adding, imports, layouts, library
 from core.services.library.adding import Preview
-from pages.parts import builds, cached, downloads, encoder_names, shell
+from pages.parts import builds, cached, downloads, encoder_names, press, shell
 from pages.parts.guard import hosted
 from pages.parts.library import one_set, place
 from pages.parts.library.cards import absence, state_tag
@@ -61,7 +61,7 @@ def show(close: Callable[[], None]) -> None:
     note(f"{found}", tone="good")
     if found.skipped:
         table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
-    if st.button("Add these vectors", type="primary", key="add_vectors"):
+    if press.button("Add these vectors", type="primary", key="add_vectors"):
         _take(close, locator, name.strip(), *given)
 
 
@@ -195,7 +195,7 @@ def _offer(seen: Preview, add: Callable[[], str]) -> None:
     with st.container(key="add_actions", horizontal=True, vertical_alignment="center"):
         if seen.known:
             note(f"{seen.title} is in the library already.")
-            if st.button("Open it", type="primary", key="add_known"):
+            if press.button("Open it", type="primary", key="add_known"):
                 _shown(seen.known)
             return
         if seen.refused:
@@ -211,9 +211,9 @@ def _buttons(seen: Preview, names: list[str], add: Callable[[], str]) -> None:
     seconds = encoder_names.suggested_seconds(seen.pictures, names)
     about = "" if seconds is None else f", {builds.about(seconds)}"
     label = f"Add and build {count(len(names), 'encoder')}{about}"
-    if names and st.button(label, type="primary", key="add_and_build"):
+    if names and press.button(label, type="primary", key="add_and_build"):
         _add(add, names)
-    if st.button("Add only", key="add"):
+    if press.button("Add only", key="add"):
         _add(add, [])
 
 
@@ -290,7 +290,7 @@ def _public() -> None:
     for number, row in enumerate(rows):
         with st.container(key=f"row_fetch_{number}", horizontal=True, vertical_alignment="center"):
             row_html(row["title"], absence(row), *state_tag(row), more=row["note"])
-            if row["state"] == "download" and st.button("Download", key=f"add_fetch_{number}"):
+            if row["state"] == "download" and press.button("Download", key=f"add_fetch_{number}"):
                 try:
                     downloads.start("dataset", row["name"], row["title"])
                 except UserError as error:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.embedding.build import Estimate
-from pages.parts import builds, cached, given, settings
+from pages.parts import builds, cached, given, press, settings, url_state
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
@@ -19,12 +19,12 @@ CONTENT_HELP = (
 
 def panel(row: dict) -> None:
     """Encoders and index of a build, its estimate, and the button."""
-    caption("Build")
+    caption("Build", level=2)
     locator = row["locator"]
     chosen = [
         name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)
     ]
-    st.session_state[ENCODERS] = chosen
+    url_state.put(ENCODERS, chosen)
     encoders = settings.encoders(
         "Encoders", settings.with_chosen(settings.listed(), chosen), ENCODERS, [locator]
     )
@@ -60,7 +60,7 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
     label = _label(running, todo, check)
     idle = bool(missing or running or not (todo or check))
-    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
+    if press.button(label, type="primary", width="stretch", disabled=idle, key="build"):
         try:
             builds.start(locator, encoders, index, check_content=check)
         except UserError as error:

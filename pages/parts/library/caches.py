@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import journey
 from core.services.library import library
-from pages.parts import cached, cached_library, palette
+from pages.parts import cached, cached_library, palette, press
 from pages.parts.library import place
 from pages.parts.words import ago, count, heading, note, quiet, row_html, size, trouble
 
@@ -87,7 +87,7 @@ def _free(rows: Sequence[Mapping], total: int) -> None:
             f"{count(len(chosen), 'entry', 'entries')}, last used {oldest} or before. What is"
             " needed again is built again."
         )
-        if st.button(f"Free {freed}", key="free_space", type="primary", width="stretch"):
+        if press.button(f"Free {freed}", key="free_space", type="primary", width="stretch"):
             journey.delete_caches(chosen)
             cached.forget_builds()
             st.rerun()
@@ -133,7 +133,7 @@ def _facts(row: Mapping) -> str:
 def _delete(row: Mapping) -> None:
     with st.popover("Delete"):
         quiet(f"Frees {size(row['bytes'])}. The next search that needs it builds it again.")
-        if st.button(
+        if press.button(
             "Delete", key=f"delete_{row['kind']}_{row['key']}", type="primary", width="stretch"
         ):
             library.delete_cache(row["kind"], row["key"])

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting import limits
-from pages.parts import cached, cached_library, downloads, link, palette, settings
+from pages.parts import cached, cached_library, downloads, link, palette, press, settings
 from pages.parts.guard import hosted
 from pages.parts.library import place
 from pages.parts.words import ago, count, quiet, row_html, size
@@ -155,15 +155,15 @@ def _facts(locator: str, version: str) -> str:
     disk = f"{size(held)} of caches" if held else "no caches"
     if found is None:
         return f"{disk} · not evaluated"
-    when = ago(time.time() - found.written) if found.written else "came with the code"
-    return f"{disk} · evaluated, {when}: {palette.title(found.best)} {found.score:.3f} mAP"
+    when = f" {ago(time.time() - found.written)}" if found.written else ""
+    return f"{disk} · evaluated{when}: best {palette.title(found.best)}, mAP {found.score:.3f}"
 
 
 def _absent(row: dict, number: int) -> None:
     """A set that was added and can't be opened now, with the reason."""
     with st.container(key=f"row_absent_{number}", horizontal=True, vertical_alignment="center"):
         row_html(row["title"], row["detail"], "not available", "plain")
-        if st.button("Storage", key=f"absent_{number}"):
+        if press.button("Storage", key=f"absent_{number}"):
             place.show(row["locator"], place.STORAGE)
             st.rerun()
 

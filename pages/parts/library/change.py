@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.hosting.settings import value
 from core.services.library import changing, layouts, library
 from core.services.library.changing import Change
-from pages.parts import builds, cached, cached_library, gallery
+from pages.parts import builds, cached, cached_library, gallery, press
 from pages.parts.guard import hosted
 from pages.parts.words import count, note, quiet, table, trouble
 
@@ -28,7 +28,7 @@ def follow(row: dict) -> None:
     with st.container(key="set_follow", horizontal=True, vertical_alignment="center"):
         told = f"{count(len(names), 'encoder')} of it {'was' if len(names) == 1 else 'were'} built"
         note(f"Pictures came or went since {told}.", _takes(locator, names))
-        if st.button("Update", type="primary", key="set_update"):
+        if press.button("Update", type="primary", key="set_update"):
             _build(locator, names)
             st.rerun()
 
@@ -70,7 +70,7 @@ def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
 def _look_again(locator: str, why: UserError) -> None:
     """A folder of the user's own: what is in it now, and how that differs from what is shown."""
     with st.container(key="set_again", horizontal=True, vertical_alignment="center"):
-        pressed = st.button("Look again", icon=":material/refresh:", key="change_again")
+        pressed = press.button("Look again", icon=":material/refresh:", key="change_again")
         quiet(f"{why.given} {why.fix}")
     if not pressed:
         return
@@ -99,7 +99,7 @@ def _adding(locator: str) -> None:
         max_upload_size=most,
     )
     quiet("Those that are there already are passed over. What was built follows at once.")
-    if given and st.button("Add them", type="primary", key="change_add"):
+    if given and press.button("Add them", type="primary", key="change_add"):
         files = [(one.name, one.getvalue()) for one in given]
         _take(locator, lambda: changing.add(locator, files))
 
@@ -120,7 +120,7 @@ def _removing(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
     gone = list(ids) if every else chosen
     quiet("They are deleted from the upload. What was built follows at once.")
     label = f"Remove {count(len(gone), 'picture')}" if gone else "Remove"
-    if st.button(label, type="primary", key="change_remove", disabled=not gone):
+    if press.button(label, type="primary", key="change_remove", disabled=not gone):
         _take(locator, lambda: changing.remove(locator, gone))
 
 
@@ -168,7 +168,7 @@ def offer(row: dict) -> None:
     if (
         row["layout"]
         and (row["added"] or not hosted())
-        and st.button("Labels", key="labels", help="How the folders are read as labels")
+        and press.button("Labels", key="labels", help="How the folders are read as labels")
     ):
         _labels(row)
 
@@ -202,7 +202,7 @@ def _labels(row: dict) -> None:
         help=HELP,
         accept_new_options=True,
     )
-    used = st.button(
+    used = press.button(
         "Use it",
         key="layout_use",
         type="primary",

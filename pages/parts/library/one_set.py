@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting import limits
-from pages.parts import cached, cached_library, cached_train, evaluations, link, palette
+from pages.parts import cached, cached_library, cached_train, evaluations, link, palette, press
 from pages.parts.guard import guarded, hosted
 from pages.parts.library import build, caches, cards, change, path, pictures, place
 from pages.parts.words import ago, count, note, row_html, trouble
@@ -66,7 +66,7 @@ def _built(row: dict, name: str, number: int) -> None:
     about = (cached.encoder_row(name) or {}).get("family", "")
     with st.container(key=f"row_built_{number}", horizontal=True, vertical_alignment="center"):
         row_html(palette.title(name), " · ".join(part for part in (about, said) if part))
-        if st.button("Compare", key=f"built_compare_{number}"):
+        if press.button("Compare", key=f"built_compare_{number}"):
             link.to("compare", dataset=row["locator"], encoders=name)
 
 
@@ -93,19 +93,19 @@ def _evaluation(row: dict) -> None:
     may = names and limits.may("evaluate") and labelled
     asked = path.to_evaluate(names) if may else []
     with st.container(horizontal=True):
-        if found is not None and st.button("Open in Metrics", type="primary", key="set_metrics"):
+        if found is not None and press.button("Open in Metrics", type="primary", key="set_metrics"):
             link.to("metrics", report=found.report, dataset=cached.dataset(locator).name)
         if asked:
             label = evaluations.words(locator, version, asked)
-            if st.button(label.replace("Evaluate", "Evaluate again" if found else "Evaluate"),
+            if press.button(label.replace("Evaluate", "Evaluate again" if found else "Evaluate"),
                          key="set_evaluate"):  # fmt: skip
                 evaluations.start(locator, asked)
                 link.to("metrics", dataset=locator)
-        if len(names) > 1 and not labelled and st.button("Judge hits", key="set_judge"):
+        if len(names) > 1 and not labelled and press.button("Judge hits", key="set_judge"):
             link.to("arena", dataset=locator, encoders=",".join(names[:4]), judge="1")
-        if names and st.button("Map", key="set_map", help="How encoders arrange these pictures"):
+        if names and press.button("Map", key="set_map", help="How encoders arrange these pictures"):
             link.to("map", dataset=locator, encoders=",".join(names[:3]))
-        if names and st.button("Index lab", key="set_lab", help="What approximate search costs"):
+        if names and press.button("Index lab", key="set_lab", help="What approximate search costs"):
             link.to("index_lab", dataset=locator, encoder=names[0])
 
 
@@ -117,9 +117,9 @@ def _training(row: dict) -> None:
         with st.container(key=f"row_run_{run}", horizontal=True, vertical_alignment="center"):
             told, found = cached_train.told(run), cached_train.status(run)
             row_html(told["name"], ago(time.time() - told["created"]), found.state, "plain")
-            if st.button("Open", key=f"run_{run}"):
+            if press.button("Open", key=f"run_{run}"):
                 link.to("train", run=run)
-    if limits.may("train") and st.button("Train on it", key="set_train"):
+    if limits.may("train") and press.button("Train on it", key="set_train"):
         st.session_state[path.TRAIN_DATA] = [row["locator"]]
         link.to("train")
 

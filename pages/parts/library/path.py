@@ -17,6 +17,7 @@ from pages.parts import (
     evaluations,
     guard,
     link,
+    press,
     watching,
 )
 from pages.parts.library import place
@@ -91,7 +92,7 @@ def _build(row: dict, version: str, built: list[str]) -> None:
     )
     label = f"Build {count(len(names), 'encoder')}"
     label += "" if costs is None else f", {builds.about(costs)}"
-    if st.button(label, type="primary", key="path_build"):
+    if press.button(label, type="primary", key="path_build"):
         _tried(lambda: builds.start(row["locator"], names))
 
 
@@ -99,7 +100,7 @@ def _compare(row: dict, version: str, built: list[str]) -> None:
     made = builds.last_of(row["locator"]) or {"dataset": row["locator"]}
     names = made["encoders"].split(",") if "encoders" in made else built
     quiet(f"{count(len(built), 'encoder')} can search in it: ask with a picture, side by side.")
-    if st.button(f"Compare {count(len(names), 'encoder')}", type="primary", key="path_compare"):
+    if press.button(f"Compare {count(len(names), 'encoder')}", type="primary", key="path_compare"):
         link.to("compare", **made)
 
 
@@ -118,7 +119,7 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
         return
     names = to_evaluate(built)
     label = evaluations.words(row["locator"], version, names)
-    if st.button(label, type="primary", key="path_evaluate"):
+    if press.button(label, type="primary", key="path_evaluate"):
         try:
             evaluations.start(row["locator"], names)
         except UserError as error:
@@ -133,17 +134,17 @@ def _improve(row: dict, version: str, built: list[str]) -> None:
               " encoder on these pictures, and see what that changes.")  # fmt: skip
         return
     quiet("Fine-tune an encoder on these pictures, and see what it changed.")
-    if st.button("Train on it", type="primary", key="path_improve"):
+    if press.button("Train on it", type="primary", key="path_improve"):
         st.session_state[TRAIN_DATA] = [row["locator"]]
         link.to("train")
 
 
 def _finished(row: dict, version: str, built: list[str]) -> None:
     quiet("Every step is done. Compare again, or look at what the training changed.")
-    if st.button("Runs on it", key="path_runs"):
+    if press.button("Runs on it", key="path_runs"):
         place.show(row["locator"], place.TRAINING)
         st.rerun()
-    if st.button("Compare", type="primary", key="path_compare"):
+    if press.button("Compare", type="primary", key="path_compare"):
         link.to("compare", dataset=row["locator"])
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.library import passed_over
-from pages.parts import cached, cached_library, components, gallery, link
+from pages.parts import cached, cached_library, components, gallery, link, press
 from pages.parts.library import change
 from pages.parts.words import count, heading, note, quiet, sentence, table, trouble
 
@@ -61,7 +61,7 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> list[str]:
             " with a picture on Compare."
         )
         for label, step, off in (("Previous", -1, page == 0), ("Next", 1, page == last)):
-            if last and st.button(label, disabled=off, key=f"library_{label}"):
+            if last and press.button(label, disabled=off, key=f"library_{label}"):
                 state[AT] = page + step
                 st.rerun()
     if picked and picked in shown:

@@ -17,7 +17,7 @@ KNOB_TITLES = {
 
 def panel() -> None:
     """Data set, encoders, projection with its parameters; colour, classes and pictures."""
-    caption("What is mapped")
+    caption("What is mapped", level=2)
     settings.gallery(_other_dataset)
     most = max(views.MOST, len(st.session_state[link.ENCODERS]))
     settings.encoders(

@@ -34,7 +34,7 @@ def _of(view: MapView, one: Shown) -> None:
     field = board.field_of(view, one)
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
-    caption(title(one.encoder))
+    caption(title(one.encoder), level=2)
     quiet(shown.of_clusters(one, agreement, field))
     if not len(one.found.medoids):
         return

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.jobs import JobStatus
 from core.services.maps import maps
 from core.services.maps.maps import Map
-from pages.parts import builds, cached, cached_maps, watching
+from pages.parts import builds, cached, cached_maps, press, watching
 from pages.parts.map.view import MapView
 from pages.parts.palette import title
 from pages.parts.words import count, note, quiet, trouble
@@ -111,7 +111,7 @@ def _small(view: MapView) -> bool:
 
 
 def _button(view: MapView, arguments: list[str], label: str, kind: str = "primary") -> None:
-    if st.button(label, type=kind, key="make_maps"):
+    if press.button(label, type=kind, key="make_maps"):
         _start(view, arguments)
 
 
@@ -183,7 +183,7 @@ def missing_vectors(view: MapView) -> None:
         said = " and ".join(filter(None, (", ".join(map(title, names[:-1])), title(names[-1]))))
         which = "The maps" if len(names) > 1 else "The map"
         quiet(f"{which} by {said} came with the code; {NEEDS} need the embeddings.")
-        if st.button("Build the embeddings", key="map_build_vectors"):
+        if press.button("Build the embeddings", key="map_build_vectors"):
             builds.start(locator, names)
             st.rerun()
 

@@ -3,14 +3,13 @@ a component: what it is sent, piece by piece, and what it says back."""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import streamlit as st
 
 from core.services.maps import page as map_page
-from pages.parts import cached, cached_maps, components, url_state
+from pages.parts import cached, cached_maps, components, press, url_state
 from pages.parts.components import WEB, _nothing
 from pages.parts.map import board, shown
 from pages.parts.map import view as views
@@ -23,12 +22,15 @@ SENT = "map_pieces_sent"
 SIZE = "map_message_bytes"
 LARGE = 600
 MOST = 80
-EVENTS = ("selected", "picked", "opened", "morphed", "hovered", "needed")
+DONE, ASKED = ("selected", "picked", "opened", "morphed"), ("hovered", "needed")
+"""What the maps say: what a person did, and what the drawing itself asks for."""
 _script, _style = map_page.engine()
 _maps = st.components.v2.component(
     "lookalike_maps",
     css=_style,
-    js=f"{_script}\n{Path(WEB, 'map_adapter.js').read_text(encoding='utf-8')}",
+    js="\n".join(
+        [_script, *((WEB / name).read_text("utf-8") for name in ("heard.js", "map_adapter.js"))]
+    ),
 )
 
 
@@ -54,14 +56,13 @@ def _draw(
     said = st.session_state.get(key, {})
     new, under = _unsent(slim, pieces, said.get("needed")), said.get("hovered")
     data = {"view": slim, "pieces": new, "under": look(under) if look and under else None}
-    result = _maps(key=key, data=data, **{f"on_{name}_change": _nothing for name in EVENTS})
+    data["heard"] = press.heard(key)
+    told = {f"on_{name}_change": _nothing for name in ASKED}
+    told |= {f"on_{name}_change": press.noting_each(key, name) for name in DONE}
+    _maps(key=key, data=data, **told)
     st.session_state[SIZE] = sum(map(len, new.values())) + len(str(slim))
-    done = {
-        name: result[name]
-        for name in ("selected", "picked", "opened", "morphed")
-        if result[name] is not None
-    }
-    if done:
+    done = {name: (press.each(key, name) or [None])[-1] for name in DONE}
+    if any(one is not None for one in done.values()):
         obey(done)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import cached, cached_maps, components, link
+from pages.parts import cached, cached_maps, components, link, press
 from pages.parts.map import view as views
 from pages.parts.map.board import row_of
 from pages.parts.map.selection import to_compare
@@ -37,9 +37,9 @@ def panel(view: MapView, maps: Sequence[Shown]) -> None:
 
 
 def _buttons(view: MapView) -> None:
-    if st.button("Compare with it", type="primary", width="stretch", key="map_compare"):
+    if press.button("Compare with it", type="primary", width="stretch", key="map_compare"):
         to_compare(view, f"item:{view.picked}")
-    if st.button(
+    if press.button(
         "Query of the maps",
         width="stretch",
         key="map_query",
@@ -47,13 +47,13 @@ def _buttons(view: MapView) -> None:
     ):
         link.ask(f"item:{view.picked}")
         st.rerun()
-    if st.button("Close", width="stretch", key="map_unpick"):
+    if press.button("Close", width="stretch", key="map_unpick"):
         views.pick("")
         st.rerun()
 
 
 def _lists(view: MapView, one: Shown, row: int) -> None:
-    caption(title(one.encoder))
+    caption(title(one.encoder), level=2)
     try:
         near = cached_maps.neighbourhood(*one.key, row, K)
     except UserError:

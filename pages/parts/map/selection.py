@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.maps import views as map_views
-from pages.parts import cached, cached_maps, components, link
+from pages.parts import cached, cached_maps, components, link, press
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
@@ -60,7 +60,7 @@ def counts(one: Shown, rows: np.ndarray) -> str:
 
 def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Sequence[str]) -> None:
     with st.container(horizontal=True):
-        if st.button("Use the most typical as query", key="map_use", type="primary"):
+        if press.button("Use the most typical as query", key="map_use", type="primary"):
             own = next(one for one in maps if one.encoder == view.lasso[0])
             to_compare(view, f"item:{_middle(view, own, [own.row(int(row)) for row in rows])}")
         st.download_button(
@@ -71,7 +71,7 @@ def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seq
             on_click="ignore",
             key="map_csv",
         )
-        if st.button("Clear", key="map_clear"):
+        if press.button("Clear", key="map_clear"):
             views.select("", [])
             st.rerun()
 
@@ -107,7 +107,7 @@ def _grid(view: MapView, chosen: Sequence[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             quiet(f"{page * PAGE + 1:,} to {page * PAGE + len(shown):,} of {len(chosen):,}")
             for label, step, off in (("Previous", -1, page == 0), ("Next", 1, page == last)):
-                if st.button(label, disabled=off, key=f"map_{label}"):
+                if press.button(label, disabled=off, key=f"map_{label}"):
                     st.session_state["map_page"] = page + step
                     st.rerun()
 

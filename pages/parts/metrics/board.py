@@ -16,13 +16,13 @@ from pages.parts.components import WEB
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.views import name_of, short
-from pages.parts.words import count, heading, quiet
+from pages.parts.words import count, heading, quiet, text
 
 BESIDE = ("mAP", "hit@1", "precision@10")
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    """The table with a sentence that reads it, and which differences are certain."""
+    """The answer in a sentence, the table that it reads, and which differences are certain."""
     board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
     others = [
         name
@@ -30,9 +30,11 @@ def show(shown: Choice, cells: list[Cell]) -> None:
         if name != shown.metric and all(name in cell.scores for cell in cells)
     ]
     beside = {name: cached_metrics.means(*shown.key, name, shown.group) for name in others}
-    _table(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
-    heading(verdict(board) + _unfair(board, cells))
+    heading(verdict(board))
+    if care := _unfair(board, cells):
+        text(care)
     quiet(_grounds(board))
+    _table(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
     _pairs(board)
 
 
@@ -58,13 +60,15 @@ def verdict(board: Leaderboard) -> str:
 
 
 def _unfair(board: Leaderboard, cells: list[Cell]) -> str:
-    """That the best one learned from these very pictures, and which is the best of those that did
-    not; empty where it did not."""
-    learned = {(cell.encoder, cell.index) for cell in cells if cell.card.get("seen") == ALL}
-    if (board.standings[0].encoder, board.standings[0].index) not in learned:
+    """Says that the best one learned from these very pictures or the set's training part, and which
+    is the best of those that did not; empty where it did not."""
+    seen = {(cell.encoder, cell.index): cell.card.get("seen") for cell in cells}
+    kind = seen[board.standings[0].encoder, board.standings[0].index]
+    if kind not in LEARNED:
         return ""
-    said = " It was trained on these very pictures, so new ones will not be found as well."
-    fair = [one for one in board.standings if (one.encoder, one.index) not in learned]
+    worst = (PART, ALL) if kind == PART else (ALL,)
+    fair = [one for one in board.standings if seen[one.encoder, one.index] not in worst]
+    said = LEARNED[kind]
     if fair:
         name = name_of(fair[0].encoder, fair[0].index)
         said += f" Best of those that were not: {name}, {fair[0].mean:.3f}."
@@ -143,6 +147,10 @@ def _pairs_cell(board: Leaderboard, names: list[str], one: int, other: int) -> s
 
 KEY = "metrics_standings"
 FIRST = "mean down"
+LEARNED = {
+    PART: "It was trained on this set's training part: expect less on pictures of another kind.",
+    ALL: "It was trained on these very pictures, so new ones will not be found as well.",
+}
 SEEN = {PART: "saw the training part", ALL: "saw these pictures"}
 _standings = st.components.v2.component(
     "lookalike_standings",
@@ -222,7 +230,7 @@ def _columns(metric: str, others: Sequence[str], top: float) -> list[Column]:
             Column(other, short(other), "num", "down", f"Sort by {short(other)}")
             for other in others
         ),
-        Column("p50", "p50", "num", "up", "Sort by the time of one search, every stage, p50"),
+        Column("p50", "Time p50", "num", "up", "Sort by the time of one search, every stage, p50"),
         Column("size", "Dim", "num", "up", "Sort by the dimensions of a vector"),
     ]
 

@@ -37,17 +37,17 @@ def show(shown: Choice, cells: list[Cell]) -> None:
         evaluation.offer(shown, cells)
         return
     board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
+    if busy > BUSY:
+        note(
+            "The machine was busy while these times were taken.",
+            f"Up to {busy:.0f} processes per core ran at once: compare them with care.",
+        )
     _against(shown.metric, timed, {(s.encoder, s.index): s for s in board.standings})
     heading("Latency by stage")
     _stages(timed)
     heading("Vector size and build cost")
     _once(timed)
-    busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
-    if busy > BUSY:
-        note(
-            "The machine was busy.",
-            f"Up to {busy:.0f} processes per core ran meanwhile: compare these times with care.",
-        )
     runs = count(timed[0].latency["total"]["single"]["runs"], "search", "searches")
     quiet(
         f"Measured after warm-up on {timed[0].card['hardware']}: {runs} of one picture each, and"
@@ -116,17 +116,13 @@ def _once(cells: list[Cell]) -> None:
     rows = []
     for cell in sorted(cells, key=lambda cell: cell.card["dimensions"]):
         once = cell.latency.get("build", {})
-        seconds, index_s = once.get("encode_s"), once.get("index_s")
+        each, index_s = _building(cell), once.get("index_s")
         rows.append(
             [
                 name_of(cell.encoder, cell.index),
                 f"{cell.card['dimensions']:,}",
                 size(4 * cell.card["dimensions"]),
-                (
-                    "with the code"
-                    if seconds is None
-                    else f"{seconds:.1f} s for {once.get('pictures') or 0:,} pictures"
-                ),
+                "not measured" if each is None else f"{each:.1f} ms per picture",
                 spent(index_s),
                 size(once["index_bytes"]) if "index_bytes" in once else "",
             ]
@@ -135,7 +131,7 @@ def _once(cells: list[Cell]) -> None:
         "Encoder",
         "Dimensions",
         "Bytes per vector",
-        "Encoding the gallery",
+        "Encoding",
         "Building the index",
         "Index on disk",
     ]
@@ -197,7 +193,10 @@ def _against(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standi
     cost = COSTS[name]
     known = [cell for cell in cells if cost.value(cell)]
     if not known:
-        note("This was not measured.", "The vectors of every encoder here came with the code.")
+        note(
+            "This was not measured.",
+            "The vectors of every encoder were there before. A build times what it encodes.",
+        )
         return
     best = _scatter(metric, known, means, cost)
     names = [name_of(known[at].encoder, known[at].index) for at in best]

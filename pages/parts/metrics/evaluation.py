@@ -19,7 +19,9 @@ from pages.parts import (
     cached_metrics,
     encoder_names,
     evaluations,
+    press,
     settings,
+    url_state,
     watching,
 )
 from pages.parts.encoder_names import meant
@@ -60,9 +62,8 @@ def panel() -> None:
         st.session_state.setdefault(
             ENCODERS, [name for name in opening.FIRST_ENCODERS if name in known]
         )
-        st.session_state[ENCODERS] = [
-            name for name in meant(st.session_state[ENCODERS]) if name in known
-        ]
+        chosen_before = meant(st.session_state[ENCODERS])
+        url_state.put(ENCODERS, [name for name in chosen_before if name in known])
         options = [name for name in settings.listed(chosen) if name in known]
         encoders = settings.encoders("Encoders", options, ENCODERS, chosen, typed=False)
         name = st.text_input(
@@ -77,7 +78,7 @@ def panel() -> None:
         if not fine:
             quiet("A name has letters, digits and . _ - only.")
         lacking = not (what and encoders and fine)
-        if st.button(
+        if press.button(
             "Evaluate", type="primary", width="stretch", disabled=lacking, key="metrics_evaluate"
         ):
             asked = [*what, "--encoders", ",".join(encoders), "--name", name, *by]
@@ -174,7 +175,7 @@ def first(entry: Entry) -> None:
     if not limits.may("evaluate"):
         return
     label = evaluations.words(entry.locator, version, names)
-    if st.button(label, type="primary", key="metrics_evaluate_set"):
+    if press.button(label, type="primary", key="metrics_evaluate_set"):
         evaluations.start(entry.locator, names)
         st.rerun()
 
@@ -190,9 +191,8 @@ def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
         select_all=False,
     )
     options = _shared(chosen)
-    st.session_state[RELEVANT] = [
-        one for one in st.session_state.get(RELEVANT, []) if one in options
-    ]
+    before = st.session_state.get(RELEVANT, [])
+    url_state.put(RELEVANT, [one for one in before if one in options])
     by = st.multiselect(
         "Relevant: the same",
         options,

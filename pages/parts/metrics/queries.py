@@ -11,8 +11,8 @@ from core.services.evaluation.cells import Cell
 from core.services.evaluation.fused import Beginning
 from core.services.evaluation.leaderboard import Separation
 from core.services.search.together import members_of, parts_of
-from pages.parts import cached, cached_metrics, gallery, link, palette, second, url_state
-from pages.parts.components import WEB, _nothing
+from pages.parts import cached, cached_metrics, gallery, link, palette, press, second, url_state
+from pages.parts.components import WEB
 from pages.parts.guard import guarded
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.metrics.views import encoders_of, place_of
@@ -133,7 +133,7 @@ def _shown(
 
 
 def _more(key: str, shown: int, all_there_are: int) -> None:
-    if shown < min(all_there_are, MOST) and st.button("More", key=f"{key}_more"):
+    if shown < min(all_there_are, MOST) and press.button("More", key=f"{key}_more"):
         st.session_state[f"{key}_count"] = shown + 2 * ROWS
         st.rerun()
 
@@ -252,7 +252,8 @@ def _rows_of_hits(
         "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted(shown)},
         "places": places,
     }
-    return _duels(key=key, data=data, on_picked_change=_nothing).picked
+    _duels(key=key, data=data, on_picked_change=press.noting(key, "picked"))
+    return press.said(key, "picked")
 
 
 def _hits_row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> dict:

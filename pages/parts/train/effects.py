@@ -10,7 +10,17 @@ from core.services.hosting import limits
 from core.services.jobs import JobStatus
 from core.services.sharing.training import effect_page
 from core.services.training.effect import Effect, RankChange
-from pages.parts import builds, cached, cached_train, gallery, guard, link, palette
+from pages.parts import (
+    builds,
+    cached,
+    cached_train,
+    gallery,
+    guard,
+    link,
+    palette,
+    press,
+    url_state,
+)
 from pages.parts.words import caption, heading, note, quiet, row_html
 
 FOOT = (
@@ -153,7 +163,7 @@ def _measure(run: str, was_running: bool) -> None:
             "Every query is searched with the encoder as it was before and as it is now. Both"
             " encode the pictures once; that takes about as long as a build.",
         )
-    st.session_state[ALSO] = [one for one in st.session_state.get(ALSO, []) if one in others]
+    url_state.put(ALSO, [one for one in st.session_state.get(ALSO, []) if one in others])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         also = st.multiselect(
             "Forgetting: measure on other data sets, too",
@@ -163,7 +173,9 @@ def _measure(run: str, was_running: bool) -> None:
             format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
         )
         label = "Measure before and after" if not found else "Measure"
-        if st.button(label, type="primary", key="train_effect", disabled=bool(found) and not also):
+        if press.button(
+            label, type="primary", key="train_effect", disabled=bool(found) and not also
+        ):
             arguments = [
                 "effect",
                 "--run",
@@ -181,7 +193,7 @@ def _running(job: JobStatus) -> None:
     with st.container(key="panel_job_effect"):
         with st.container(horizontal=True, vertical_alignment="center"):
             row_html(job.title, builds.progress_words(job) if job.total else "Starting")
-            if st.button("Cancel", key="cancel_effect"):
+            if press.button("Cancel", key="cancel_effect"):
                 builds.stop(job.id)
                 cached_train.forget()
                 st.rerun()
@@ -208,7 +220,7 @@ def _queries(run: str, found: list[Effect]) -> None:
     if len(names) > 1:
         st.selectbox("On", list(names), key=CHOSEN, format_func=names.__getitem__)
     one = found[int(st.session_state[CHOSEN])]
-    if st.button("Compare both encoders", icon=":material/view_week:", key="train_compare"):
+    if press.button("Compare both encoders", icon=":material/view_week:", key="train_compare"):
         _to_compare(one, None)
     for rows, title in ((one.improved, "Largest gains"), (one.worse, "Largest losses")):
         caption(f"{title}, one query of each object" if rows else f"{title}: none")
@@ -255,7 +267,7 @@ def _changed_row(one: Effect, query: RankChange, version: str, key: str) -> None
     )
     with st.container(key=f"ranks_{key}", horizontal=True, vertical_alignment="center"):
         st.html(f'<div class="ll-ranks">{asked}{lists}</div>')
-        if st.button(
+        if press.button(
             "Compare",
             key=f"train_ranks_{key}",
             help=f"Open {query.id} in Compare, with both encoders",

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.library import models
-from pages.parts import cached, cached_train, guard
+from pages.parts import cached, cached_train, guard, press
 from pages.parts.train import state
 from pages.parts.words import note, quiet, trouble
 
@@ -39,7 +39,7 @@ def panel() -> None:
         size = left.number_input("Image size, pixels", 16, 1024, 224, key="keep_train_import_size")
         dim = right.number_input("Dimensions", 2, 4096, 512, key="keep_train_import_dim")
         ready = bool(file and backbone and name)
-        if st.button("Import", width="stretch", disabled=not ready, key="train_import"):
+        if press.button("Import", width="stretch", disabled=not ready, key="train_import"):
             _import(file, name.strip(), backbone.strip(), int(size), int(dim))
     _outcome()
 
@@ -75,7 +75,7 @@ def _outcome() -> None:
             quiet(f"Missing keys, initialised at random ({len(missing):,}): {_some(missing)}.")
         if unused:
             quiet(f"Unexpected keys, not used ({len(unused):,}): {_some(unused)}.")
-        if st.button("Show it", width="stretch", key="train_imported_show"):
+        if press.button("Show it", width="stretch", key="train_imported_show"):
             state.show(model=name)
             st.rerun()
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.hosting import limits
 from core.services.training.runs import RunStatus
-from pages.parts import cached_train
+from pages.parts import cached_train, press
 from pages.parts.train import state
 from pages.parts.words import ago, count, duration, heading, note, quiet, row_html
 
@@ -45,7 +45,8 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        note("Nothing has been trained here yet.", HOW if limits.may("train") else "")
+        with st.container(key="train_none"):  # the form of a first run then stands over the lists
+            note("Nothing has been trained here yet.", HOW if limits.may("train") else "")
         return
     for run in runs[:FIRST]:
         _row(run)
@@ -63,7 +64,7 @@ def _row(run: str) -> None:
         row_html(
             found.model, words(found), *STATES[found.state], more=found.message[:200], hint=run
         )
-        if st.button("Open", key=f"open_{run}"):
+        if press.button("Open", key=f"open_{run}"):
             state.show(run=run)
             st.rerun()
 
@@ -124,13 +125,13 @@ def _models() -> None:
                 "included" if card["tier"] == "bundled" else "imported",
                 "plain",
             )
-            if st.button("Open", key=f"open_{card['name']}"):
+            if press.button("Open", key=f"open_{card['name']}"):
                 state.show(model=card["name"])
                 st.rerun()
 
 
 def back() -> None:
     """The way back to the lists."""
-    if st.button("All runs", icon=":material/arrow_back:", key="train_back"):
+    if press.button("All runs", icon=":material/arrow_back:", key="train_back"):
         state.show()
         st.rerun()

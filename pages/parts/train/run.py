@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
-from pages.parts import cached_train, guard, url_state
+from pages.parts import cached_train, guard, press, url_state
 from pages.parts.train import capabilities, curves, effects, listing, setup, state
 from pages.parts.words import (
     caption,
@@ -182,7 +182,7 @@ def _buttons(found: RunStatus) -> None:
         both = found.state == "done" and st.toggle(
             f"The encoder {found.model} too", key="train_delete_model"
         )
-        if st.button("Delete", type="primary", width="stretch", key="train_delete"):
+        if press.button("Delete", type="primary", width="stretch", key="train_delete"):
             runs.delete(found.id, model=both)
             cached_train.forget()
             state.show()
@@ -190,7 +190,7 @@ def _buttons(found: RunStatus) -> None:
 
 
 def _button(label: str, key: str, act, tip: str = "") -> None:
-    if st.button(
+    if press.button(
         label, key=key, type="primary" if label != "Stop" else "secondary", help=tip or None
     ):
         try:

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.jobs import JobStatus
 from core.services.training import train
 from core.services.training.plan import Plan
-from pages.parts import builds, cached, cached_train, guard
+from pages.parts import builds, cached, cached_train, guard, press
 from pages.parts.train import setup, state
 from pages.parts.words import count, duration, facts, note, per_second, quiet, size, trouble
 
@@ -124,13 +124,13 @@ def _source(source) -> str:
 
 
 def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> None:
-    if st.button("Start training", type="primary", width="stretch", key="train_start"):
+    if press.button("Start training", type="primary", width="stretch", key="train_start"):
         _start(recipe, values)
     if job is not None and job.active:
         st.fragment(_watch, run_every=1.0)(recipe, values)
     elif found.images_s is None:
         again = "Measure the time again" if job else "Measure the time first"
-        if st.button(
+        if press.button(
             again,
             width="stretch",
             key="train_measure",
@@ -172,6 +172,6 @@ def _watch(recipe: str, values: dict) -> None:
         cached_train.forget()
         st.rerun()
     quiet("Taking a few steps to see how fast it goes.")
-    if st.button("Stop measuring", width="stretch", key="train_unmeasure"):
+    if press.button("Stop measuring", width="stretch", key="train_unmeasure"):
         builds.stop(job.id)
         st.rerun()

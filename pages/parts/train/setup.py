@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.services.training.plan import advice
-from pages.parts import cached, cached_train
+from pages.parts import cached, cached_train, url_state
 from pages.parts.words import caption, quiet
 
 MAX_PLACEHOLDER = 14
@@ -103,7 +103,7 @@ LABELS = {
 
 def panel() -> tuple[str, dict]:
     """The controls; returns the recipe and the values that differ from it."""
-    caption("A new run")
+    caption("A new run", level=2)
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
     recipe = st.selectbox(
@@ -175,7 +175,7 @@ def _data() -> list[str]:
     if DATA not in st.session_state:
         own = [row["locator"] for row in rows.values() if row["added"]]
         st.session_state[DATA] = [own[-1] if own else next(iter(rows))]
-    st.session_state[DATA] = [one for one in st.session_state[DATA] if one in rows]
+    url_state.put(DATA, [one for one in st.session_state[DATA] if one in rows])
     return st.multiselect(
         "Training data",
         list(rows),

@@ -127,12 +127,11 @@ function page(state, step) {
 }
 
 function drawTools(state) {
-  const hint = make("div", "hint");
-  for (const [key, text] of [["arrows", "move"], ["Enter", "searches"], ["Space", "opens"], ["P", "pins"]]) hint.append(make("kbd", "", key), ` ${text}  `);
-  const keys = press("quietly", "? all keys", "All keys", () => showKeys(state));
+  const hint = make("div", "hint", "Open a picture to see why it was found.");
+  const keys = press("quietly", "? Keys", "All keys", () => showKeys(state));
   const away = make("div", "away");
   for (const one of state.data.look.hidden) {
-    const chip = press("chip", "", `Show ${one.title} again`, () => state.send("acted", `show:${one.key}`));
+    const chip = press("chip", "", `Show ${one.title} again`, () => act(state, `show:${one.key}`));
     chip.append(drawMark(one.mark), make("span", "", `${one.title} hidden`), make("b", "", "show"));
     away.append(chip);
   }
@@ -149,11 +148,7 @@ function drawTools(state) {
 }
 
 function setSize(state, name) {
-  if (name === state.size) return;
-  state.size = name;
-  drawTools(state);
-  layout(state);
-  state.send("acted", `size:${name}`);
+  if (name !== state.size) act(state, `size:${name}`);
 }
 
 function reorder(state, key, to) {
@@ -161,24 +156,36 @@ function reorder(state, key, to) {
   const from = columns.findIndex((one) => one.key === key);
   const [moved] = columns.splice(from, 1);
   columns.splice(to, 0, moved);
-  if (state.pinned && columns[0].key !== state.pinned) state.pinned = "";
-  redraw(state, { ...state.data, columns });
-  state.send("acted", `order:${columns.map((one) => one.key).join(",")}`);
+  act(state, `order:${columns.map((one) => one.key).join(",")}`);
 }
 
-function pinColumn(state, key) {
-  state.pinned = key;
-  const columns = state.data.columns.slice().sort((a, b) => (b.key === key) - (a.key === key));
-  redraw(state, { ...state.data, columns });
-  state.send("acted", `pin:${key}`);
+// What is done here is seen at once, and told to the page.
+function act(state, action) {
+  state.say("acted", action);
+  if (action.split(":", 1)[0] in ARRANGED) redraw(state, arranged(state, state.data, action));
 }
 
-function hideColumn(state, key) {
-  const gone = state.data.columns.find((one) => one.key === key);
-  const columns = state.data.columns.filter((one) => one !== gone);
-  const look = { ...state.data.look, hidden: [...state.data.look.hidden, gone] };
-  redraw(state, { ...state.data, columns, look });
-  state.send("acted", `hide:${key}`);
+const ARRANGED = {
+  size(state, data, name) { state.size = name; return data; },
+  pin(state, data, key) {
+    state.pinned = key;
+    return { ...data, columns: data.columns.slice().sort((a, b) => (b.key === key) - (a.key === key)) };
+  },
+  order(state, data, names) {
+    const place = ({ key }) => { const at = `,${names},`.indexOf(`,${key},`); return at < 0 ? Infinity : at; };
+    const columns = data.columns.slice().sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+    if (columns[0]?.key !== state.pinned) state.pinned = "";
+    return { ...data, columns };
+  },
+  hide(state, data, key) {
+    const gone = data.columns.filter((one) => one.key === key);
+    return { ...data, columns: data.columns.filter((one) => one.key !== key), look: { ...data.look, hidden: [...data.look.hidden, ...gone] } };
+  },
+};
+
+function arranged(state, data, action) {
+  const at = action.indexOf(":");
+  return ARRANGED[action.slice(0, at)]?.(state, data, action.slice(at + 1)) ?? data;
 }
 
 // A head that is dragged onto another takes its place.
@@ -226,7 +233,7 @@ function move(state, event) {
   else if (event.key === "ArrowLeft") x -= 1;
   else if (event.key === "Home") y = 0;
   else if (event.key === "End") y = Infinity;
-  else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
+  else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.say("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
   else if (state.tools && event.key in SIGNS) { event.preventDefault(); vote(state, SIGNS[event.key], at.dataset.id, at.querySelector(".votes")); return; }
   else return;
@@ -335,13 +342,11 @@ function refresh(column, state) {
   }
 }
 
-// What was changed here and is on its way to the page stays until the page says something new.
-function follow(state, look) {
-  const given = JSON.stringify([look.size, look.pinned]);
-  if (given === state.given) return;
-  state.given = given;
-  state.size = look.size;
-  state.pinned = look.pinned;
+// What the page says is older than what was done here and is on its way to it.
+function follow(state, data) {
+  state.size = data.look.size;
+  state.pinned = data.look.pinned;
+  return (state.unheard.acted ?? []).reduce((now, [, action]) => arranged(state, now, action), data);
 }
 
 export default function (component) {
@@ -349,15 +354,14 @@ export default function (component) {
   const state = (parentElement.__board ??= begin(parentElement));
   if (!(data.at < state.at)) {  // while the browser still loads this script, an earlier board may be handed over last
     state.at = data.at;
-    state.send = setTriggerValue;
+    saying(state, setTriggerValue, data.heard);
     state.pictures = data.pictures || {};
     state.tools = Boolean(data.tools);
     if (state.asked !== data.query?.key) { state.details.clear(); state.explained.clear(); }
     state.asked = data.query?.key;
     if (data.detail) state.details.set(data.detail.id, data.detail);
-    follow(state, data.look);
     if (data.why?.known) state.explained.set(data.why.known.key, data.why.known);
-    redraw(state, data);
+    redraw(state, follow(state, data));
     followWhy(state, data.why);
   }
   state.bound?.abort();  // every update comes here; listeners of the document are not to pile up

@@ -52,10 +52,10 @@ function openMenu(state, column, button) {
   if (!column.joined) {
     add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
     add("Move right", () => reorder(state, column.key, at + 1), at >= last || state.data.columns[at + 1].joined);
-    add(held ? "Unpin" : "Pin at the left", () => pinColumn(state, held ? "" : column.key));
+    add(held ? "Unpin" : "Pin at the left", () => act(state, `pin:${held ? "" : column.key}`));
   }
-  add("Hide this column", () => hideColumn(state, column.key), last < 1);
-  for (const [action, text] of column.links) add(text, () => state.send("acted", `${action}:${column.key}`));
+  add("Hide this column", () => act(state, `hide:${column.key}`), last < 1);
+  for (const [action, text] of column.links) add(text, () => act(state, `${action}:${column.key}`));
   menu.append(acts);
   menu.addEventListener("toggle", (event) => { if (event.newState === "closed") { menu.remove(); button.focus(); } });
   state.root.append(menu);
@@ -75,7 +75,7 @@ function oneOf(state, menu, legend, given, action) {
     const line = make("label", "reranker");
     line.title = about;
     const choice = Object.assign(make("input"), { type: "radio", name: "reranker", value: name, checked: name === given.now });
-    choice.addEventListener("change", () => state.send("acted", `${action}~${name}`));
+    choice.addEventListener("change", () => act(state, `${action}~${name}`));
     line.addEventListener("click", () => { if (choice.checked) setTimeout(() => menu.hidePopover()); });
     line.append(choice, make("span", "", text));
     group.append(line);
@@ -157,13 +157,13 @@ function drawDetail(state) {
   below.append(places(state, id, known), known ? pairs(known.facts) : make("p", "quiet", "Looking it up …"));
   const acts = make("div", "acts");
   const lit = state.lit === id;
-  acts.append(press("action", "Search with this", "", () => { dialog.close(); state.send("picked", id); }));
+  acts.append(press("action", "Search with this", "", () => { dialog.close(); state.say("picked", id); }));
   if (state.shared.has(id)) {
     acts.append(press("action quiet", lit ? "Unpin" : "Pin", "", () => { state.lit = lit ? null : id; light(state, null); drawDetail(state); }));
   }
   acts.append(whyButton(state));
   for (const [sign, words] of Object.entries(VOTES)) {
-    const vote = press("action quiet vote", "", words, () => { dialog.close(); state.send("acted", `${sign}:${id}`); });
+    const vote = press("action quiet vote", "", words, () => { dialog.close(); act(state, `${sign}:${id}`); });
     vote.append(thumb(sign));
     acts.append(vote);
   }

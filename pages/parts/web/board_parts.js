@@ -173,7 +173,7 @@ function card(hit, column, state) {
     frame.append(badge);
   }
   open.append(frame, facts(hit, column));
-  open.addEventListener("click", () => (state.tools ? openDetail(state, hit.id, column.key) : state.send("picked", hit.id)));
+  open.addEventListener("click", () => (state.tools ? openDetail(state, hit.id, column.key) : state.say("picked", hit.id)));
   item.draggable = state.tools;
   item.addEventListener("dragstart", (event) => {
     event.dataTransfer.setData("text/x-lookalike-item", hit.id);
@@ -206,7 +206,7 @@ function thumb(sign) {
 function vote(state, sign, id, box) {
   box?.classList.add("taken");
   for (const one of box?.children ?? []) one.classList.toggle("given", one.dataset.sign === sign);
-  state.send("acted", `${sign}:${id}`);
+  act(state, `${sign}:${id}`);
 }
 
 function votes(hit, state) {
@@ -264,7 +264,7 @@ function note(column, state) {
   }
   const row = make("div", "acts");
   for (const [name, text] of column.actions || []) {
-    row.append(press(name === "build" ? "action" : "action quiet", text, "", () => state.send("acted", `${name}:${column.key}`)));
+    row.append(press(name === "build" ? "action" : "action quiet", text, "", () => act(state, `${name}:${column.key}`)));
   }
   box.append(row);
   return box;

@@ -47,7 +47,7 @@ function cell(item, state, index) {
     if (item.caption.includes("\n")) caption.classList.add("lines");
     button.append(caption);
   }
-  button.addEventListener("click", () => state.send("picked", item.id));
+  button.addEventListener("click", () => state.say("picked", item.id));
   return button;
 }
 
@@ -78,7 +78,7 @@ function move(state, event) {
 }
 
 export default function (component) {
-  const { data: [data], parentElement, setTriggerValue } = component;
+  const { data: [{ heard, ...data }], parentElement, setTriggerValue } = component;
   let state = parentElement.__grid;
   if (!state) {
     state = parentElement.__grid = { grid: document.createElement("div"), text: "" };
@@ -87,7 +87,7 @@ export default function (component) {
     state.grid.addEventListener("keydown", (event) => move(state, event));
     parentElement.append(state.grid);
   }
-  state.send = setTriggerValue;
+  saying(state, setTriggerValue, heard);
   const text = JSON.stringify(data);
   if (text === state.text) return;
   state.text = text;

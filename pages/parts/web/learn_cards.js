@@ -10,9 +10,9 @@ function entry(lesson, data, send) {
   title.append(made("i", "number", String(lesson.number)), made("b", "", lesson.title));
   button.append(title);
   if (!data.compact) button.append(made("span", "purpose", lesson.purpose));
-  const said = made("span", "state", data.compact ? SIGNS[state] : [`${lesson.minutes} min`, SIGNS[state], WORDS[state]].filter(Boolean).join(" · ").replace("· ◐ ·", "· ◐").replace("· ✓ ·", "· ✓"));
+  const said = made("span", "state", data.compact ? SIGNS[state] : `${SIGNS[state]} ${WORDS[state]}`.trim());
   if (data.compact && WORDS[state]) said.setAttribute("aria-label", WORDS[state]);
-  button.append(said);
+  if (said.textContent || data.compact) button.append(said);
   button.addEventListener("click", () => send("opened", lesson.name));
   return button;
 }

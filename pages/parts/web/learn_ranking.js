@@ -44,7 +44,8 @@ function put(state, id, place) {
   if (left.join() === state.order.join()) return;
   state.order = left;
   draw(state);
-  state.send("order", left);
+  state.number = Math.max(Date.now(), (state.number ?? 0) + 1);
+  state.send("order", { ids: left, number: state.number });
 }
 
 function drag(event, cell, id, state) {
@@ -92,6 +93,7 @@ export default function (component) {
     parentElement.append(state.home);
   }
   state.send = setStateValue;
+  if (data.heard < state.number) return; // the answer to an earlier order
   const text = JSON.stringify([data.items, data.turn]);
   if (text === state.text) return;
   state.text = text;

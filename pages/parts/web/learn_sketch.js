@@ -86,7 +86,9 @@ function moved(one, place, state, last) {
   const inside = state.to.clamp(place);
   one.at = one.along ? onto(one.along, inside[0]) : inside;
   clearTimeout(state.timer);
-  const send = () => { state.sent = performance.now(); state.send("moved", { name: one.name, at: one.at.map((value) => Math.round(value * 1e4) / 1e4) }); };
+  state.number = Math.max(Date.now(), (state.number ?? 0) + 1);
+  state.unheard.set(one.name, one.at.map((value) => Math.round(value * 1e4) / 1e4));
+  const send = () => { state.sent = performance.now(); state.send("moved", { at: Object.fromEntries(state.unheard), number: state.number }); };
   if (last || performance.now() - state.sent > SEND_MS) send();
   else state.timer = setTimeout(send, SEND_MS);
 }
@@ -144,12 +146,13 @@ export default function (component) {
   const { data, parentElement, setStateValue } = component;
   let state = parentElement.__sketch;
   if (!state) {
-    state = parentElement.__sketch = { svg: shape("svg", { class: "sketch", role: "group" }), sent: 0, held: null };
+    state = parentElement.__sketch = { svg: shape("svg", { class: "sketch", role: "group" }), sent: 0, held: null, unheard: new Map() };
     parentElement.append(state.svg);
   }
   const held = state.held && state.data.handles.find((one) => one.name === state.held);
   state.data = data;
-  if (held) data.handles = data.handles.map((one) => (one.name === held.name ? held : one));
+  if (!(data.heard < state.number)) state.unheard.clear();  // else the page answers an earlier place
+  data.handles = data.handles.map((one) => (one.name === held?.name ? held : { ...one, at: state.unheard.get(one.name) ?? one.at }));
   state.to = scale(data);
   state.send = setStateValue;
   draw(state);

@@ -1,6 +1,7 @@
 // Between Streamlit and the maps: large pieces (places, pictures) come once and are kept by their key, so that a click sends little.
 const store = (window.__lookalikeStore ??= new Map());
 const MOST = 80;
+const ASKED = new Set(["hovered", "needed"]);  // what the drawing asks for; all else a person did
 
 function whole(value, missing) {
   if (typeof value === "string" && value.startsWith("@")) {
@@ -26,14 +27,15 @@ export default function (component) {
   while (store.size > MOST) store.delete(store.keys().next().value);
   let maps = parentElement.__maps;
   if (!maps) maps = parentElement.__maps = lookalikeMaps(parentElement);
-  maps.state.send = setTriggerValue;
+  saying(maps, setTriggerValue, data.heard);
+  maps.state.send = (event, value) => (ASKED.has(event) ? maps.send : maps.say)(event, value);
   const text = JSON.stringify(data.view);
   if (data.under) maps.pin.answer(data.under);
   if (maps.text === text) return;
   const missing = [], view = whole(data.view, missing), late = data.view.atlas?.sheets ?? [];
   // The small pictures come last: the dots need not wait for them.
   const drawable = missing.every((name) => late.includes(name));
-  if (missing.length && ask(maps, missing[0])) setTimeout(() => setTriggerValue("needed", missing[0]), drawable ? 60 : 0);
+  if (missing.length && ask(maps, missing[0])) setTimeout(() => maps.send("needed", missing[0]), drawable ? 60 : 0);
   if (!drawable) return;
   maps.text = missing.length ? "" : text;
   maps.load(view);

@@ -360,7 +360,7 @@ function lookalikeMaps(root) {
   // What most of a cluster is, over it, or beside the query's mark: the largest first, and none over another.
   function names(view, pen, at, ink, bounds) {
     if (state.data.morph || state.data.pictures || !view.map.names) return;
-    pen.font = "600 11.5px system-ui, sans-serif";
+    pen.font = `600 11.5px ${getComputedStyle(view.canvas).fontFamily}`;
     pen.textAlign = "center"; pen.textBaseline = "middle"; pen.lineJoin = "round";
     const marked = view.map.query && toScreen(at, ...view.map.query);
     const taken = [];
