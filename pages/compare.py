@@ -128,7 +128,7 @@ def _usual() -> None:
 def _agreement(view: View, gathered: Gathered) -> None:
     shown = list(gathered.answers.values())
     if len(shown) > 1:
-        titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
+        titles = [palette.title(answer.encoder) for answer in shown]
         matrix.show(
             agreement(shown, view.most),
             titles,

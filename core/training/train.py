@@ -1,7 +1,10 @@
-"""A training run from its settings to a model."""
+"""From the settings of a run, or from a user's own weights, to a model that stands among the
+encoders."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -12,10 +15,11 @@ import numpy as np
 
 from core import store
 from core.encoders.base import encoders
-from core.encoders.trained import find_model, load_network
+from core.encoders.trained import CARD, find_model, load_network, pack
+from core.encoders.trained import WEIGHTS as WEIGHTS_FILE
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
-from core.training import export, runs
+from core.training import runs
 from core.training.batches import augmenter, check_batch, steps_per_epoch
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
@@ -33,6 +37,7 @@ from core.training.settings import Settings
 from core.training.sources import Source, open_sources
 from core.training.validate import BATCH, DRAWING, RETRIEVAL, embed_pictures, pair_threshold
 from core.types import Progress, tell
+from core.weights import files
 
 if TYPE_CHECKING:
     import torch
@@ -183,7 +188,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     told = card(run, settings, sources, state, trainer)
     if settings.kind == "siamese":
         told["threshold"] = threshold(trainer, sources)
-    folder = export.write_model(settings.name, trainer.kept, blueprint, told, settings.stored)
+    folder = write_model(settings.name, trainer.kept, blueprint, told, settings.stored)
     run.write("end", state.step, model=settings.name, best_epoch=state.best_epoch)
     return folder
 
@@ -269,3 +274,103 @@ def card(
         "preprocessing": f"{_framed(trainer.blueprint)}; mean and std of the network",
         "licence": settings.licence,
     }
+
+
+def write_model(
+    name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half"
+) -> Path:
+    """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
+
+    ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale
+    a row).
+
+    Raises:
+        UserError: the disk is full, or the name is not allowed.
+    """
+    from safetensors.torch import save_file
+
+    final = store.root() / "models" / name
+    with store.new_folder(final) as folder:
+        state = network.state_dict()
+        packed = (
+            pack(state) if stored == "int8" else {key: _small(one) for key, one in state.items()}
+        )
+        save_file(packed, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)
+        told = {
+            **card,
+            "name": name,
+            "network": blueprint.to_dict(),
+            "sha256": store.digest(folder / WEIGHTS_FILE),
+            "bytes": (folder / WEIGHTS_FILE).stat().st_size,
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "created": time.strftime("%Y-%m-%d"),
+            "stored": stored,
+        }
+        (folder / CARD).write_text(json.dumps(told, indent=1))
+    return final
+
+
+def _small(value: torch.Tensor) -> torch.Tensor:
+    """Matrices to fp16; biases and batch statistics, whose range fp16 may not hold, stay."""
+    import torch
+
+    value = value.detach().cpu().contiguous()
+    return value.to(torch.float16) if value.is_floating_point() and value.ndim > 1 else value
+
+
+def import_weights(
+    path: Path, name: str, blueprint: Blueprint, title: str = ""
+) -> tuple[Path, list[str], list[str]]:
+    """A user's ``.pth`` or ``.safetensors`` state dict as a model.
+
+    Returns:
+        The model's folder, the keys that the network wants and the file lacks (the embedding on top
+        may be among them: it then stays a random orthogonal projection), and the keys of the file
+        that were not used.
+
+    Raises:
+        UserError: the file holds no state dict of tensors, or nothing of it fits below the
+            embedding.
+    """
+    import torch
+
+    torch.manual_seed(0)
+    network, found = build(blueprint), _state(path)
+    wanted = network.state_dict()
+    fitting = {}
+    for key, value in found.items():
+        for mine in (key, f"backbone.{key}"):
+            if mine in wanted and wanted[mine].shape == value.shape:
+                fitting[mine] = value
+    missing = sorted(set(wanted) - set(fitting))
+    unused = sorted(key for key in found if key not in fitting and f"backbone.{key}" not in fitting)
+    below = [key for key in missing if key.startswith("backbone.")]
+    if below:
+        raise UserError(
+            f"{path.name} lacks {len(below)} weights of {blueprint.backbone}, or has them in"
+            f" another shape: {_some(below)}.",
+            f"Keys of the file that do not fit: {_some(unused) or 'none'}.",
+            "Name the architecture that the file was trained with.",
+        )
+    network.load_state_dict(fitting, strict=False)
+    card = {
+        "title": title or name,
+        "family": "network",
+        "about": "Your own weights.",
+        "data": [],
+        "recipe": "import",
+        "licence": "Your own.",
+        "missing": missing,
+        "unused": unused,
+    }
+    return write_model(name, network, blueprint, card), missing, unused
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a file, however it was wrapped; never code. Raises UserError."""
+    return {key.removeprefix("module."): value for key, value in files.read(path).items()}
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")

@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.services import jobs
 from core.services.embedding.build import check_disk
 from core.services.jobs import JobStatus
-from pages.parts import cached, cached_train
+from pages.parts import cached, cached_train, palette
 from pages.parts.words import count, duration, per_second, size
 
 STARTED, UNSEEN = "builds_started", "builds_unseen"
@@ -52,7 +52,7 @@ def start(
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
     made = (
-        ", ".join(map(_title, encoders))
+        ", ".join(map(palette.title, encoders))
         if len(encoders) <= MAX_NAMED
         else count(len(encoders), "encoder")
     )
@@ -65,10 +65,6 @@ def start(
     st.session_state.setdefault(UNSEEN, []).append(job)
     cached.forget_builds()
     return job
-
-
-def _title(encoder: str) -> str:
-    return (cached.encoder_row(encoder) or {}).get("title") or encoder
 
 
 def active(locator: str, encoder: str) -> JobStatus | None:

@@ -16,12 +16,6 @@ SUGGESTED, START_S = 3, 3.0
 process has loaded its networks."""
 
 
-def title(name: str) -> str:
-    """``HOG``; a name that no list holds is its own title."""
-    row = cached.encoder_row(name)
-    return (row["title"] or name) if row else name
-
-
 def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[str], str]:
     """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in
     about 16 s``.
@@ -32,7 +26,7 @@ def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[st
     @cache  # Streamlit asks several times for each
     def label(name: str) -> str:
         state = "" if name in chosen else state_words(name, locators)
-        return f"{title(name)}{BEFORE_STATE}{state}" if state else title(name)
+        return f"{palette.title(name)}{BEFORE_STATE}{state}" if state else palette.title(name)
 
     return label
 

@@ -9,7 +9,7 @@ from core.services.library import uploads
 from core.services.search import export
 from core.services.search.result import SearchResult
 from core.services.sharing.comparison import comparison_page
-from pages.parts import cached
+from pages.parts import cached, palette
 from pages.parts.link import View
 
 
@@ -52,7 +52,7 @@ def _all(answers: dict[str, SearchResult], joined: SearchResult | None) -> list[
 
 def _png(view: View, answers: dict[str, SearchResult], joined: SearchResult | None) -> bytes:
     kind, _, name = view.query.partition(":")
-    titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
+    titles = [palette.title(encoder) for encoder in answers]
     titles += ["Together"] if joined else []
     data = uploads.read(name) if kind == "up" else None
     item = name if kind == "item" else None

@@ -94,7 +94,7 @@ def _slot(encoder: str) -> tuple[int, int]:
 def title(encoder: str) -> str:
     """What people call an encoder."""
     row = cached.encoder_row(encoder)
-    return (row or {}).get("title") or encoder
+    return row["title"] if row else encoder
 
 
 def figure(height: int = 320, **layout: object) -> go.Figure:

@@ -19,7 +19,7 @@ from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.report_files import csv, latex
 from core.services.library import library
 from core.services.training import train
-from core.training.export import write_model
+from core.training.train import write_model
 
 SETTINGS = {"backbone": "resnet-slim", "pretrained": False}
 

@@ -161,13 +161,12 @@ def test_the_default_starts_exactly_where_the_published_encoder_is(textures):
 @pytest.mark.parametrize("shape", [(90, 160, 3), (160, 70, 3), (64, 64, 3)])
 def test_its_start_sees_of_a_photograph_what_the_published_encoder_sees(shape, textures, artifacts):
     """No photograph is square: squeezed it would be another picture to that network."""
-    from core.training import export
-    from core.training.train import make_network
+    from core.training.train import make_network, write_model
 
     settings = train.configure("finetune", {"datasets": (str(textures),), "size": 64})
     network, blueprint = make_network(settings)
     card = {"title": "", "family": "convnet", "about": "", "settings": settings.to_dict()}
-    made = Trained(export.write_model("lite.start", network, blueprint, card))
+    made = Trained(write_model("lite.start", network, blueprint, card))
     published = encoders.get(f"{LITE}:size=64")
     for one in (made, published):
         one.use_precision("fp32")

@@ -159,6 +159,11 @@ class Cell:
     def name(self) -> tuple[str, str, str, str]:
         return self.dataset, self.protocol, self.encoder, self.index
 
+    def milliseconds(self, percentile: str = "p50") -> float | None:
+        """Time of one search with every stage, one picture at a time; None where it was not
+        measured."""
+        return self.latency.get("total", {}).get("single", {}).get(percentile)
+
     def classes(self) -> list[str]:
         """The classes of the queries, sorted."""
         return np.unique(self.groups).tolist()

@@ -203,6 +203,15 @@ def get_encoder_row(name: str) -> dict:
     return encoder_row(encoders.get(name))
 
 
+def encoder_title(name: str) -> str:
+    """What people call an encoder; a name that is not known here (a report may come from another
+    machine) is its own title."""
+    try:
+        return get_encoder_row(name)["title"]
+    except UserError:
+        return name
+
+
 def index_rows() -> list[dict]:
     """Every index: name, title, about, what it can do, and its knobs (see :func:`index_row`)."""
     return [index_row(indexes.get(name)) for name in indexes.names()]

@@ -105,7 +105,7 @@ def import_model(
 ) -> tuple[Path, list[str], list[str]]:
     """A user's own weights as an encoder: its folder, the keys that were missing, and those left
     over. Raises UserError."""
-    from core.training.export import import_weights
+    from core.training.train import import_weights
 
     told = override(Settings(recipe="import"), {"name": name or "", "size": size, "dim": dim})
     if not told.name:

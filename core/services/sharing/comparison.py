@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services import marks
 from core.services.hardware import hardware
-from core.services.library.library import get_encoder_row
+from core.services.library.library import encoder_title
 from core.services.search import pictures
 from core.services.search.compare import agreement, letters
 from core.services.search.export import box_words, part_words
@@ -38,14 +38,11 @@ class _Board:
         """The answers of single encoders."""
         return [answer for answer in self.answers if not answer.fused]
 
-    def title(self, encoder: str) -> str:
-        return get_encoder_row(encoder)["title"] or encoder
-
     def head(self, answer: SearchResult) -> str:
         if answer.fused:
             return f"Together: {html.escape(METHODS[answer.encoder.partition('(')[0]])}"
         drawn = marks.mark(answer.encoder, [one.encoder for one in self.alone])
-        return f"{paper.mark(drawn)}{html.escape(self.title(answer.encoder))}"
+        return f"{paper.mark(drawn)}{html.escape(encoder_title(answer.encoder))}"
 
 
 def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResult]) -> str:
@@ -99,7 +96,7 @@ def _lead(board: _Board) -> str:
         return f"{len(answers)} encoder{'s' * (len(answers) > 1)}, one picture, side by side."
     right = [sum(hit.verdict == "same" for hit in one.hits) for one in answers]
     same = [one for one, count in zip(answers, right, strict=True) if count == max(right)]
-    names = " and ".join(board.title(one.encoder) for one in same)
+    names = " and ".join(encoder_title(one.encoder) for one in same)
     length = max(len(one.hits) for one in answers)
     return f"Most right among the first {length}: {names}, {max(right)} of {length}."
 
@@ -182,7 +179,7 @@ def _legend(answers: Sequence[SearchResult]) -> str:
 def _agreement(board: _Board) -> str:
     k = max(answer.k for answer in board.alone)
     found = agreement(board.alone, k)
-    titles = [board.title(name) for name in found.encoders]
+    titles = [encoder_title(name) for name in found.encoders]
     rows = [
         [html.escape(title), *(f"{value:.2f}" for value in line)]
         for title, line in zip(titles, found.overlap, strict=True)

@@ -20,7 +20,7 @@ from core.services.evaluation import reports
 from core.services.evaluation.leaderboard import boards, cells_of
 from core.services.index_lab import curves
 from core.services.library import library, names, uploads
-from core.services.library.library import get_encoder_row
+from core.services.library.library import encoder_title
 from core.services.maps import colours, maps
 from core.services.maps import page as map_page
 from core.services.search import pictures, together
@@ -164,7 +164,7 @@ def _curve(report: reports.Report, board: tuple[str, str], kind: str) -> str:
     beside = [cell.encoder for cell in cells]
     lines = [
         drawn.Line(
-            _title(cell.encoder),
+            encoder_title(cell.encoder),
             marks.mark(cell.encoder, beside)["colour"],
             [(float(k), float(y)) for k, y in enumerate(cell.curves[kind], 1)],
         )
@@ -173,13 +173,6 @@ def _curve(report: reports.Report, board: tuple[str, str], kind: str) -> str:
     if not lines:
         raise UserError(f"The report {report.name!r} keeps no {kind}.")
     return drawn.curves(lines, "K", kind[:1].upper() + kind[1:])
-
-
-def _title(encoder: str) -> str:
-    try:
-        return get_encoder_row(encoder)["title"] or encoder
-    except UserError:
-        return encoder
 
 
 def _map(params: Params) -> str:
@@ -242,7 +235,7 @@ def _lab(params: Params) -> str:
     head = ["Index", "Setting", f"recall@{plan.k}", "p50, ms", "p95, ms"]
     across = f"milliseconds of a query, {'in batches' if batch else 'one at a time'}"
     body = drawn.curves(lines, across, f"recall@{plan.k}", logarithmic=True)
-    made = f"<p>{html.escape(_title(encoder))}, {plan.size:,} vectors.</p>"
+    made = f"<p>{html.escape(encoder_title(encoder))}, {plan.size:,} vectors.</p>"
     return made + body + paper.table(head, rows, numbers=2)
 
 
@@ -263,7 +256,8 @@ def _arena(params: Params) -> str:
         raise UserError("Nobody has voted in this room yet.", fix="Vote, then make the file again.")
     rows = [
         [
-            paper.mark(marks.mark(one.encoder, room.encoders)) + html.escape(_title(one.encoder)),
+            paper.mark(marks.mark(one.encoder, room.encoders))
+            + html.escape(encoder_title(one.encoder)),
             str(one.rank),
             f"{one.share:.0%}",
             f"<!--{one.low}-->{one.low:.0%} – {one.high:.0%} "
@@ -322,7 +316,7 @@ def _contest(told: dict) -> str:
     wanted = told["measure"], told.get("k", 5)
     query = contests.rounds(dataset, contenders, *wanted)[0]
     results = contests.play(dataset, contenders, wanted[0], query, wanted[1])
-    called = told.get("names") or [_title(one.encoder) for one in contenders]
+    called = told.get("names") or [encoder_title(one.encoder) for one in contenders]
     own = "" if query.startswith(contests.SAMPLE) else _picture(dataset, query, LARGE)
     shown = f"<div class='frame'>{own}</div>" if own else ""
     rows = "".join(

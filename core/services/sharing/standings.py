@@ -18,7 +18,7 @@ from core.services.evaluation.leaderboard import (
     seen_in_words,
 )
 from core.services.evaluation.reports import Report
-from core.services.library.library import get_encoder_row
+from core.services.library.library import encoder_title
 from core.services.sharing import drawn as charts
 from core.services.sharing import paper
 
@@ -61,7 +61,7 @@ def _lead(metric: str) -> str:
 
 def _reading(found: Leaderboard) -> str:
     first = [one for one in found.standings if one.rank == 1]
-    names = " and ".join(_title(one.encoder) for one in first[:3])
+    names = " and ".join(encoder_title(one.encoder) for one in first[:3])
     if len(first) > 3:
         names += f" and {len(first) - 3} more"
     queries = f"{found.queries:,} queries"
@@ -70,24 +70,18 @@ def _reading(found: Leaderboard) -> str:
     return f"Best: {names}, {found.standings[0].mean:.3f} ({queries})."
 
 
-def _title(encoder: str) -> str:
-    try:
-        return get_encoder_row(encoder)["title"] or encoder
-    except UserError:  # the report came from a machine that knows it
-        return encoder
-
-
 def _name(encoder: str, index: str, beside: Sequence[str]) -> str:
     drawn = paper.mark(marks.mark(encoder, beside))
     more = "" if index == "exact" else f" ({html.escape(index)})"
-    return f"<!--{html.escape(_title(encoder))}-->{drawn}{html.escape(_title(encoder))}{more}"
+    title = html.escape(encoder_title(encoder))
+    return f"<!--{title}-->{drawn}{title}{more}"
 
 
 def _table(report: Report, found: Leaderboard, cells: Sequence[Cell]) -> str:
     others = [name for name in metrics_of(report) if name != found.metric][:5]
     means = {(cell.encoder, cell.index): cell.means() for cell in cells}
     beside = [cell.encoder for cell in cells]
-    p50 = {(cell.encoder, cell.index): milliseconds(cell) for cell in cells}
+    p50 = {(cell.encoder, cell.index): cell.milliseconds() for cell in cells}
     rows = [
         [
             _name(one.encoder, one.index, beside),
@@ -102,11 +96,6 @@ def _table(report: Report, found: Leaderboard, cells: Sequence[Cell]) -> str:
     ]
     head = ["Encoder", "Rank", table.label(found.metric), "95 % interval", "Mean over classes"]
     return paper.table([*head, *(table.label(name) for name in others), "Query, ms"], rows)
-
-
-def milliseconds(cell: Cell) -> float | None:
-    """The median of one query, all stages; None where it was not measured."""
-    return cell.latency.get("total", {}).get("single", {}).get("p50")
 
 
 def _figure(value: float | None, digits: int = 3) -> str:
@@ -128,7 +117,7 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     timed."""
     from math import log10
 
-    spent = {(cell.encoder, cell.index): milliseconds(cell) for cell in cells}
+    spent = {(cell.encoder, cell.index): cell.milliseconds() for cell in cells}
     points = [
         (one, ms) for one in found.standings if (ms := spent[one.encoder, one.index]) is not None
     ]
@@ -151,7 +140,7 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     for share in (0, 0.5, 1):
         y = HIGH - 36 - (HIGH - 50) * share
         drawn.append(f'<text x="44" y="{y + 4:.0f}" text-anchor="end">{share * top:.2f}</text>')
-    at = [(*place(one, ms), _title(one.encoder)) for one, ms in points]
+    at = [(*place(one, ms), encoder_title(one.encoder)) for one, ms in points]
     names = charts.beside(at, (54, 4, WIDE - 4, HIGH - 40))
     for (one, ms), (x, y, title), name in zip(points, at, names, strict=True):
         mark = marks.mark(one.encoder, beside)
@@ -177,7 +166,10 @@ def _card(cells: Sequence[Cell]) -> str:
     pairs = [
         (k, _said(v)) for k, v in cells[0].card.items() if k not in skipped and v not in ("", None)
     ]
-    seen = [(", ".join(map(_title, names)), words) for words, names in seen_in_words(cells).items()]
+    seen = [
+        (", ".join(map(encoder_title, names)), words)
+        for words, names in seen_in_words(cells).items()
+    ]
     return f"<details><summary>Protocol</summary>{paper.facts([*pairs, *seen])}</details>"
 
 

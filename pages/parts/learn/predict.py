@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.services.teaching.contests import SAMPLE, Result
-from pages.parts import cached, cached_lab, cached_learn, cached_maps, palette, url_state
+from pages.parts import cached_lab, cached_learn, cached_maps, palette, url_state
 from pages.parts.cached_learn import gallery
 from pages.parts.learn import dials, shown, widgets
 from pages.parts.learn.lesson import Lesson, Prediction, filled
@@ -132,4 +132,4 @@ def title(one: Result, results: tuple[Result, ...], wanted: Prediction) -> str:
 
 def encoder_titles(names) -> dict[str, str]:
     """Encoder -> what it is called, for a control."""
-    return {name: (cached.encoder_row(name) or {}).get("title") or name for name in names}
+    return {name: palette.title(name) for name in names}

@@ -12,8 +12,9 @@ from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map
 from pages.parts import cached, cached_maps, gallery, palette
 from pages.parts.map.selection import card
-from pages.parts.map.shown import Shown, title
+from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import count
 
 MAX_NAMES = 40

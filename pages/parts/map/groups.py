@@ -10,8 +10,9 @@ from core.services.maps.colours import NamedCluster
 from pages.parts import cached, cached_maps, components
 from pages.parts.map import board, shown
 from pages.parts.map import view as views
-from pages.parts.map.shown import Shown, title
+from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import caption, count, quiet
 
 MOST = 40

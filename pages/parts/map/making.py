@@ -9,9 +9,9 @@ from core.errors import UserError
 from core.services.jobs import JobStatus
 from core.services.maps import maps
 from core.services.maps.maps import Map
-from pages.parts import builds, cached, cached_maps, encoder_names, press, watching
-from pages.parts.map.shown import title
+from pages.parts import builds, cached, cached_maps, press, watching
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import count, note, quiet, trouble
 
 AT_ONCE = 6_000
@@ -35,7 +35,7 @@ def refused(view: MapView) -> bool:
     for name, error in found.items():
         if error is not None:
             trouble(
-                UserError(f"{encoder_names.title(name)}: {error.given}", error.allowed, error.fix)
+                UserError(f"{title(name)}: {error.given}", error.allowed, error.fix)
                 if named
                 else error
             )

@@ -13,8 +13,9 @@ from pages.parts import cached, cached_maps, components, press, url_state
 from pages.parts.components import WEB, _nothing
 from pages.parts.map import board, shown
 from pages.parts.map import view as views
-from pages.parts.map.shown import Shown, name_of, title
+from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import heading, note, quiet
 
 SENT = "map_pieces_sent"

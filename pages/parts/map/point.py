@@ -10,8 +10,9 @@ from pages.parts import cached, cached_maps, components, link, press
 from pages.parts.map import view as views
 from pages.parts.map.board import row_of
 from pages.parts.map.selection import to_compare
-from pages.parts.map.shown import Shown, name_of, title
+from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import caption, heading, quiet
 
 K = 8

@@ -13,8 +13,9 @@ from core.errors import UserError
 from core.services.maps import views as map_views
 from pages.parts import cached, cached_maps, components, link, press
 from pages.parts.map import view as views
-from pages.parts.map.shown import Shown, name_of, title
+from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
+from pages.parts.palette import title
 from pages.parts.words import count, heading, quiet
 
 PAGE = 48

@@ -10,6 +10,7 @@ from core.services.maps import views as map_views
 from core.services.maps.maps import Map
 from pages.parts import cached, cached_maps, gallery
 from pages.parts.map.view import MapView, projection_row
+from pages.parts.palette import title
 from pages.parts.words import count
 
 
@@ -54,11 +55,6 @@ def selected(view: MapView, maps: Sequence[Shown]) -> np.ndarray:
     """Places of the pictures that the lasso encloses, on whichever map it was drawn."""
     own = next((one for one in maps if view.lasso and one.encoder == view.lasso[0]), None)
     return np.zeros(0, np.int64) if own is None else map_views.inside(own.positions, view.lasso[1])
-
-
-def title(encoder: str) -> str:
-    row = cached.encoder_row(encoder)
-    return (row or {}).get("title") or encoder
 
 
 def name_of(view: MapView, id: str) -> str:

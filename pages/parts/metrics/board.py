@@ -15,7 +15,7 @@ from pages.parts import cached_metrics, palette, url_state
 from pages.parts.components import WEB
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.views import milliseconds, name_of, short
+from pages.parts.metrics.views import name_of, short
 from pages.parts.words import count, heading, quiet, text
 
 BESIDE = ("mAP", "hit@1", "precision@10")
@@ -236,7 +236,7 @@ def _columns(metric: str, others: Sequence[str], top: float) -> list[Column]:
 
 
 def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, float]) -> dict:
-    ms, size = milliseconds(cell), cell.card["dimensions"]
+    ms, size = cell.milliseconds(), cell.card["dimensions"]
     title = name_of(s.encoder, s.index)
     return {
         "key": f"{s.encoder} {s.index}",

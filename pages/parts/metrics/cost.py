@@ -17,7 +17,7 @@ from core.services.evaluation.leaderboard import Standing
 from pages.parts import cached_metrics, palette, url_state
 from pages.parts.metrics import choice, evaluation, labels
 from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.views import milliseconds, name_of, short, spent
+from pages.parts.metrics.views import name_of, short, spent
 from pages.parts.words import count, heading, note, quiet, size
 from pages.parts.words import table as words_table
 
@@ -31,7 +31,7 @@ STAGES = {"decode": "#8A8A86", "preprocess": "#E69F00", "encode": "#0072B2", "se
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    timed = [cell for cell in cells if milliseconds(cell)]
+    timed = [cell for cell in cells if cell.milliseconds()]
     if not timed:
         note("No times were measured for this report.", "Evaluate again: times are measured then.")
         evaluation.offer(shown, cells)
@@ -60,7 +60,7 @@ def _stages(cells: list[Cell]) -> None:
         palette.ink(),
         palette.figure(90 + 30 * len(cells), barmode="stack", showlegend=True),
     )
-    ordered = sorted(cells, key=lambda cell: -milliseconds(cell))
+    ordered = sorted(cells, key=lambda cell: -cell.milliseconds())
     names = [name_of(cell.encoder, cell.index) for cell in ordered]
     for stage, colour in STAGES.items():
         values = [cell.latency.get(stage, {}).get("single", {}) for cell in ordered]
@@ -167,7 +167,7 @@ def _building(cell: Cell) -> float | None:
 
 
 def _late(cell: Cell) -> float | None:
-    return milliseconds(cell, "p95")
+    return cell.milliseconds("p95")
 
 
 def _bytes(cell: Cell) -> float:
@@ -175,8 +175,8 @@ def _bytes(cell: Cell) -> float:
 
 
 COSTS = {
-    "Time of a search": Cost("milliseconds for one search, p50 (whisker: p95)", milliseconds, _late,
-                             lambda x, late: f"p50 {x:.1f} ms, p95 {late:.1f} ms", "faster"),
+    "Time of a search": Cost("milliseconds for one search, p50 (whisker: p95)", Cell.milliseconds,
+                             _late, lambda x, late: f"p50 {x:.1f} ms, p95 {late:.1f} ms", "faster"),
     "Vector size": Cost("bytes of one vector", _bytes, _bytes, lambda x, _: size(x), "smaller"),
     "Build time": Cost("milliseconds per picture to encode the gallery", _building, _building,
                        lambda x, _: f"{x:.1f} ms per picture", "quicker to build"),

@@ -18,12 +18,6 @@ def short(metric: str) -> str:
     return table.label(metric).split(" (")[0]
 
 
-def milliseconds(cell: Cell, percentile: str = "p50") -> float | None:
-    """Time of one search with every stage, one picture at a time; None where it was not
-    measured."""
-    return cell.latency.get("total", {}).get("single", {}).get(percentile)
-
-
 def spent(seconds: float | None) -> str:
     """Seconds for people, down to what took no time worth a word."""
     if seconds is None:
