@@ -240,12 +240,12 @@ def keep(key: str, options: Collection[str]) -> None:
         state[key] = [one for one in state[key] if one in options]
 
 
-def refuse(key: str, value: object) -> None:
-    """What a link gave for ``key`` is not possible here: say so. Nothing is said of a value that
-    came from elsewhere."""
+def refuse(key: str, value: object, why: str = "") -> None:
+    """What a link gave for ``key`` is not possible here: say so, or ``why``. Nothing is said of a
+    value that came from elsewhere."""
     name, remarks = st.session_state.get(PENDING, {}).pop(key, ("", []))
     if name and value:
-        remarks.append(_refusal(name, str(value)))
+        remarks.append(why or _refusal(name, str(value)))
 
 
 def tell(remarks: Sequence[str]) -> None:

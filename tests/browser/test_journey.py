@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """An app of its own: the tray counts the jobs of the machine."""
-    with serving(tmp_path_factory.mktemp("journey")) as url:
+    with serving(tmp_path_factory.mktemp("journey"), LOOKALIKE_WARM="0") as url:
         yield url
 
 

@@ -94,3 +94,13 @@ def test_a_list_is_put_in_order_by_hand_and_by_keyboard(open_at):
     page.mouse.up()
     becomes(page, lambda: page.locator(".ranking .cell").nth(5).get_attribute("data-id"), id)
     eventually(page, figure.inner_text, lambda found: found < best)
+
+
+def test_on_a_phone_the_menu_goes_away_when_a_page_was_chosen(open_at):
+    page = open_at("learn", width=390, height=844)
+    links = page.get_by_test_id("stSidebar").get_by_role("link")
+    expect(links).to_have_count(0)  # folded, no key reaches them
+    page.get_by_test_id("stExpandSidebarButton").click()
+    links.filter(has_text="Talk").click()
+    page.wait_for_url("**/talk")
+    expect(links).to_have_count(0)

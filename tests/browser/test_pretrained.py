@@ -34,6 +34,7 @@ def hub():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory, hub):
     told = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "", "LOOKALIKE_TORCHVISION_URL": hub.url}
+    told |= {"LOOKALIKE_WARM": "0"}
     with serving(tmp_path_factory.mktemp("pretrained"), **told) as url:
         yield url
 

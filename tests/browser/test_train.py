@@ -27,7 +27,7 @@ def address(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
         library.add_folder(str(paint_textures(home / "stripes")))
-    with serving(home / "artifacts", OMP_NUM_THREADS="1") as url:
+    with serving(home / "artifacts", OMP_NUM_THREADS="1", LOOKALIKE_WARM="0") as url:
         yield url
 
 

@@ -318,6 +318,13 @@ def test_a_set_that_was_not_evaluated_is_in_the_menu_and_its_result_opens(
     assert param(app, "dataset") == "pictures"
 
 
+def test_a_link_to_a_set_without_labels_says_that_it_has_none(open_page, pictures):
+    locator = library.add_folder(str(pictures / "cold"))
+    app = open_page("metrics", dataset=locator)
+    assert "has no labels" in html(app)
+    assert param(app, "dataset") == "catalogue"
+
+
 def test_sets_that_only_a_report_knows_stand_apart(open_page):
     app = open_page("metrics")
     options = app.selectbox(key="keep_metrics_dataset").options

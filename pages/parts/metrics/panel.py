@@ -9,7 +9,7 @@ from core.metrics import table
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
-from pages.parts import cached_metrics, given, palette, url_state
+from pages.parts import cached, cached_metrics, given, palette, url_state
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.words import caption, facts, quiet
@@ -27,6 +27,10 @@ HIDDEN = (
 )
 
 HELP = "The protocol card says it in full."
+NO_LABELS = (
+    "has no labels, so nothing says which hits are right; its page in the Library says how to get"
+    " them."
+)
 
 
 def data_set() -> Entry | None:
@@ -40,6 +44,9 @@ def data_set() -> Entry | None:
     if wanted and wanted not in known and (place := given.locator(wanted)):
         by_place = (one.key for one in known.values() if one.locator == place)
         state[choice.DATASET] = next(by_place, wanted)
+        if state[choice.DATASET] not in known:
+            title = cached.dataset(place).title or wanted
+            url_state.refuse(choice.DATASET, wanted, f"{title} {NO_LABELS}")
     of_report = [one.key for one in known.values() if report in one.reports]
     evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
     first = next(iter([*of_report, *evaluated, *known]))
