@@ -105,7 +105,8 @@ def _tray(was_working: bool) -> None:
     if was_working and not active:
         cached.forget_downloads()
         st.rerun()
-    over = ended()
+    listed = {job.id for job in active}  # one may end between two looks
+    over = [job for job in ended() if job.id not in listed]
     tray = st.popover(_label(active, over), key="tray_open", icon=_icon(active, over))
     with tray, st.container(key="tray_jobs"):
         _listed(active, over)

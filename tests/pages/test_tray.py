@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from core.services.jobs import JobStatus
-from pages.parts import builds, tray
+from pages.parts import builds, cached, tray
+from tests.pages.reading import html
 
 
 def job(state: str) -> JobStatus:
@@ -44,3 +45,13 @@ def test_a_training_is_as_far_as_its_time_and_not_as_its_phase(monkeypatch):
     )  # fmt: skip
     assert builds.share(reading) == pytest.approx(0.1, abs=0.05)
     assert tray._label([reading], []).startswith("1 job · 1")
+
+
+def test_a_job_that_ends_between_two_looks_stands_once(open_page, monkeypatch):
+    """Twice, it would break the page that it is on."""
+    at_work, over = (
+        replace(job(state), title="Twofold", updated=time.time()) for state in ("running", "done")
+    )
+    monkeypatch.setattr(cached, "active_jobs", lambda: [at_work])
+    monkeypatch.setattr(cached, "recent_jobs", lambda: [over])
+    assert html(open_page("library")).count("Twofold") == 1
