@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.services import warm
-from pages.parts import components, given, presenting, tray, visitors
+from pages.parts import components, given, presenting, tray, url_state, visitors
 from pages.parts.builds import REFUSED
 from pages.parts.guard import hosted
 from pages.parts.words import trouble
@@ -93,5 +93,6 @@ def _menu(page: str) -> None:
     with st.sidebar, st.container(gap=None, key=here):
         st.html('<div class="ll-brand">Lookalike</div>')
         for name, path, icon in MENU:
-            st.page_link(path, label=name, icon=icon, width="stretch")
+            again = url_state.AFRESH if name == page else None
+            st.page_link(path, label=name, icon=icon, width="stretch", query_params=again)
         components.folding_menu()

@@ -18,6 +18,9 @@ SAID = "links_said"
 """Session: the page that is shown, and the links that the address bar was told of it, newest
 last."""
 MOST_SAID = 8
+AFRESH = {"from": "menu"}
+"""What the menu's line of the page that is shown says in place of a link: of two runs that come
+without one only this is to show the page as it opens first."""
 
 
 class Refused(ValueError):
@@ -188,11 +191,16 @@ def settle(page: str) -> None:
     was opened, and the newest is put in its place."""
     shown, told = st.session_state.get(SAID, ("", []))
     here = dict(st.query_params)
-    if shown == page and here in told[:-1] and here != told[-1] and _by_control():
+    if shown != page:
+        told = []
+    if AFRESH.items() <= here.items():
+        st.query_params.clear()
+        here = {}
+    elif here in told[:-1] and here != told[-1] and not _went_back():
         st.query_params.from_dict(told[-1])
         return
-    if shown != page or here not in told:
-        st.session_state[SAID] = page, [here]
+    if here not in told[-1:]:
+        st.session_state[SAID] = page, [*told, here][-MOST_SAID:]
 
 
 def _said(params: dict[str, str]) -> bool:
@@ -205,13 +213,10 @@ def _said(params: dict[str, str]) -> bool:
     return True
 
 
-def _by_control() -> bool:
-    """Whether a control began this run: not the browser's way back, and no link."""
+def _went_back() -> bool:
+    """Whether the browser's own Back or Forward began this run."""
     context = get_script_run_ctx(suppress_warning=True)
-    if context is None or context.is_history_navigation:
-        return False
-    session = context.session_state._state  # there is no public way to ask
-    return any(session._widget_changed(one) for one in list(session._new_widget_state))
+    return context is not None and context.is_history_navigation
 
 
 def put(key: str, value: object) -> None:

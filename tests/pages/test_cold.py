@@ -32,7 +32,7 @@ def test_home_is_answered_by_three_encoders_without_a_build(open_page):
     app = open_page()
     shown = columns(app)
     assert list(shown) == FIRST
-    assert all(column["state"] == "done" and len(column["hits"]) == 5 for column in shown.values())
+    assert all(column["state"] == "done" and len(column["hits"]) == 6 for column in shown.values())
     assert jobs.listing() == []
     assert "rendered" in html(app)
     assert len(component(app, "grid")["items"]) == 17

@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import UserError
 from core.services.teaching import contests
+from pages.parts import url_state
 from pages.parts.learn import lesson
 from tests.pages.reading import component, html, notes, param
 
@@ -92,13 +93,16 @@ def test_a_linked_list_lies_as_it_was_put_and_begins_anew_with_another_query(ope
     assert right == sorted(right, reverse=True)
 
 
-def test_the_next_prediction_stands_in_the_link_and_what_was_chosen_does_not(open_page):
+def test_the_next_prediction_stands_in_the_link_and_what_was_chosen_does_not(
+    open_page, monkeypatch
+):
     app = open_page("learn", lesson="cosine")
     app.button(key="learn_choose_cosine_nobody").click().run()
     assert set(app.query_params) == {"lesson"}
     app.button(key="learn_next_cosine").click().run()
     assert param(app, "round") == "2"
     del app.query_params["round"]
+    monkeypatch.setattr(url_state, "_went_back", lambda: True)
     app.run()
     assert component(app, "learn_tally")["outcome"] is None
     assert "round" not in app.query_params

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.services.library import library
-from pages.parts import crop, given, link
+from pages.parts import crop, given, link, url_state
 from pages.parts.lab import state as lab
 from pages.parts.library import place as library_page
 from pages.parts.map import view as maps
@@ -286,12 +286,27 @@ def test_a_control_is_faster_than_the_address_bar(open_page):
     assert app.session_state[library_page.TAB] == param(app, "tab") == "Encoders"
 
 
-def test_the_way_back_and_the_menu_are_no_control(open_page):
+def test_a_rerun_of_its_own_is_no_link_either(open_page):
     app = open_page("library")
     app.session_state[library_page.TAB] = "Encoders"
     app.run()
     late(app).run()
+    assert app.session_state[library_page.TAB] == param(app, "tab") == "Encoders"
+
+
+@pytest.mark.parametrize("way", ["back", "menu"])
+def test_the_way_back_and_the_menu_are_followed(open_page, monkeypatch, way):
+    app = open_page("library")
+    app.session_state[library_page.TAB] = "Encoders"
+    app.run()
+    late(app)
+    if way == "back":
+        monkeypatch.setattr(url_state, "_went_back", lambda: True)
+    else:
+        app.query_params.update(url_state.AFRESH)
+    app.run()
     assert app.session_state[library_page.TAB] == "Data sets"
+    assert not app.query_params
 
 
 def late(app: AppTest) -> AppTest:
