@@ -33,7 +33,7 @@ class Evaluated:
 
 
 def evaluated(dataset: Dataset) -> Evaluated | None:
-    """The newest report about these very pictures; None where there is none."""
+    """The newest report about these very pictures; None where they were never evaluated."""
     protocol = dataset.protocol().name
     for name in saved_reports.listing():
         try:

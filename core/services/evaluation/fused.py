@@ -353,7 +353,7 @@ def _grid(count: int) -> list[np.ndarray]:
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """One query's list: ``hits`` are (item id, relevant) from rank 1; ``first`` is the rank of the
-    first relevant item of the whole list, None where there is none."""
+    first relevant item of the whole list, None where no item is relevant."""
 
     hits: tuple[tuple[str, bool], ...]
     first: int | None

@@ -260,7 +260,7 @@ def _common(files: Files) -> str:
 
 
 def _around(files: Files) -> str:
-    """The one folder that holds all files; empty where there is none."""
+    """The one folder that holds all files; empty where several do, or no folder."""
     places = [name.replace("\\", "/").split("/") for name, _ in files]
     tops = {place[0] for place in places}
     return tops.pop() if len(tops) == 1 and all(len(place) > 1 for place in places) else ""
