@@ -6,10 +6,14 @@ the last thing that a run draws is its number, in a widget that nobody sees, and
 it with its next message. Of a widget that was set in a later run, a value that the browser has
 said before, or that was told before, is nobody's choice and is left out; any other was chosen
 meanwhile and stays. Either is told again: what is still on its way would replace it.
+
+A value that a widget does not offer is left out, too. The page offers others since, or it was
+written by hand; Streamlit would hand it to the page, which reads it before the widget is drawn.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -53,6 +57,7 @@ class _Heard:
     written: set[str] = field(default_factory=set)
     told: dict[str, _Told] = field(default_factory=dict)
     said: dict[str, object] = field(default_factory=dict)
+    refused: bool = False
 
 
 def begin() -> None:
@@ -67,6 +72,15 @@ def end() -> None:
     if (session := _session()) is not None:
         st.session_state[MARK] = str(_of(session).run)
         st.text_input("Number of the run", key=MARK, label_visibility="collapsed")
+
+
+def refused() -> bool:
+    """Whether something was chosen that is not offered, since this was asked last."""
+    if (session := _session()) is None:
+        return False
+    heard = _of(session)
+    was, heard.refused = heard.refused, False
+    return was
 
 
 def _session() -> SessionState | None:
@@ -95,10 +109,13 @@ def _listen() -> None:
         begin(self, *args, **more)
 
     def set_widgets_from_proto(self: SessionState, said: WidgetStates) -> None:
-        again, old = _weighed(self, said)
-        take(self, said if not old else _without(said, old))
-        for id in again:
-            self._new_session_state[user_key_from_element_id(id)] = self[id]
+        wrong = {one.id for one in said.widgets if not _offered(self, one)}
+        _of(self).refused |= bool(wrong)
+        again, old = _weighed(self, _without(said, wrong))
+        take(self, _without(said, wrong | old))
+        for id in again | wrong:
+            if id in self and (key := user_key_from_element_id(id)):
+                self._new_session_state[key] = self[id]
 
     SessionState._heard = True
     SessionState.on_script_will_rerun = on_script_will_rerun
@@ -126,6 +143,24 @@ def _weighed(session: SessionState, said: WidgetStates) -> tuple[set[str], set[s
         told.now(heard.run, value)
     heard.said = values
     return again, old
+
+
+def _offered(session: SessionState, said: WidgetState) -> bool:
+    """Whether a widget, as it was drawn last, can have this value."""
+    metadata, kind = session.get_widget_metadata(said.id), said.WhichOneof("value")
+    if metadata is None or metadata.value_type not in KINDS or kind is None:
+        return True
+    if kind != metadata.value_type:
+        return False
+    value = unpack_widget_state_value(said)
+    values = [value] if isinstance(value, str | int | float) else list(value)
+    if not all(math.isfinite(one) for one in values if isinstance(one, float)):
+        return False
+    if (offered := metadata.formatted_options) is None:
+        return True
+    once = metadata.allow_url_duplicates or len(set(values)) == len(values)
+    few = metadata.max_array_length is None or len(values) <= metadata.max_array_length
+    return once and few and set(values) <= set(offered)
 
 
 def _written(session: SessionState, heard: _Heard) -> None:
@@ -156,4 +191,6 @@ def _last_heard(said: WidgetStates) -> int:
 
 
 def _without(said: WidgetStates, old: set[str]) -> WidgetStates:
+    if not old:
+        return said
     return WidgetStates(widgets=[one for one in said.widgets if one.id not in old])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.state.common import user_key_from_element_id
 from streamlit.testing.v1 import AppTest
 
@@ -13,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 def page() -> None:
     import streamlit as st
 
-    from pages.parts import guard
+    from pages.parts import guard, heard
 
     state = st.session_state
 
@@ -21,15 +22,19 @@ def page() -> None:
         state["names"] = list(names)
 
     def draw() -> None:
+        state["refused"] = heard.refused()
         if state.pop("ends", False):
             st.rerun()
         state["changed"] = state.get("changed", 0)
         for names in ("ab", "bc"):
             st.button(names, key=names, on_click=choose, args=(names,))
+        st.button("Other", key="other")
+        st.slider("Share", 0.0, 1.0, key="share")
         st.multiselect(
             "Names",
             list("abc"),
             key="names",
+            max_selections=2,
             on_change=lambda: state.update(changed=state.changed + 1),
         )
         st.selectbox("Size", list("SML"), key="size")
@@ -126,3 +131,30 @@ def test_a_number_that_no_run_had_is_none(browser, number):
     browser.use("ab")
     browser.shown["heard"].string_value = number
     assert browser.use("size", "L") == (["a", "b"], 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value"),
+    [
+        ("size", "string_value", "XL"),
+        ("size", "double_value", 1.0),
+        ("names", "string_array_value", ["a", "x"]),
+        ("names", "string_array_value", ["b", "b"]),
+        ("names", "string_array_value", ["a", "b", "c"]),
+        ("names", "string_value", "b"),
+        ("share", "double_array_value", [math.nan]),
+        ("share", "string_value", "1"),
+    ],
+)
+def test_a_value_that_is_not_offered_leaves_the_one_before(browser, key, kind, value):
+    said = browser.shown[key] = WidgetState(id=browser.shown[key].id)
+    if isinstance(value, list):
+        getattr(said, kind).data[:] = value
+    else:
+        setattr(said, kind, value)
+    assert browser.use("other") == (["a"], 1)
+    state = browser.app.session_state
+    assert (state["size"], state["share"], state["refused"]) == ("S", 0.0, True)
+    browser.hear().use("other")
+    assert not state["refused"]
+    assert not browser.app.exception
