@@ -153,6 +153,10 @@ def _offered(session: SessionState, said: WidgetState) -> bool:
     if kind != metadata.value_type:
         return False
     value = unpack_widget_state_value(said)
+    try:
+        metadata.deserializer(value)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+        return False
     values = [value] if isinstance(value, str | int | float) else list(value)
     if not all(math.isfinite(one) for one in values if isinstance(one, float)):
         return False
