@@ -1,11 +1,28 @@
 // On a phone the menu lies over the page: a choice folds it, as its own button does.
 const OVER = 768;  // Streamlit lays its sidebar over narrower pages
 
-export default function () {
-  if (window.lookalikeMenu) return;
-  window.lookalikeMenu = true;
+function fold() {
   document.addEventListener("click", (event) => {
     if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
     document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   });
+}
+
+// One step of a person is one step of Back. Streamlit makes an entry of the address's parameters, another one of its page, and another one when the page has
+// said its whole link: Back then led to the same page again, or to the parameters of one page on another.
+function oneStepEach() {
+  const push = history.pushState;
+  let used = false;
+  for (const name of ["pointerdown", "click", "keydown", "drop", "paste"]) window.addEventListener(name, () => { used = true; }, true);
+  history.pushState = function (...entry) {
+    (used ? push : history.replaceState).apply(history, entry);
+    used = false;
+  };
+}
+
+export default function () {
+  if (window.lookalikeMenu) return;
+  window.lookalikeMenu = true;
+  fold();
+  oneStepEach();
 }
