@@ -81,11 +81,8 @@ class Place:
 
 
 def place() -> Place:
-    """Where the environment says that the engine is.
-
-    Raises:
-        UserError: it says it in a way that can't be read.
-    """
+    """Where the environment says that the engine is. Raises UserError: it says it in a way that
+    can't be read."""
     given = os.environ.get(WHERE, "").strip()
     if not given:
         return Place(file=store.base() / "milvus" / "engine.db")

@@ -151,11 +151,8 @@ def _size(path: Path) -> int:
 
 
 def reach(source: Source, name: str, target: Path) -> Source:
-    """``source`` with its size, asked from the server.
-
-    Raises:
-        UserError: offline; it says which file to put where by hand.
-    """
+    """``source`` with its size, asked from the server. Raises UserError: offline; it says which
+    file to put where by hand."""
     import requests
 
     if offline():

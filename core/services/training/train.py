@@ -50,10 +50,8 @@ class TrainingEstimate:
 
 def recipes(shipped: bool = True) -> list[dict]:
     """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs,
-    and whether it needs ``labels``.
-
-    ``shipped`` False leaves out those of the models that come with the code.
-    """
+    and whether it needs ``labels``. ``shipped`` False leaves out those of the models that come with
+    the code."""
     told = [read_recipe(name) for name in recipe_names() if shipped or "/" not in name]
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
     return [
@@ -242,11 +240,8 @@ def _remember_pace(run: Run) -> None:
 
 def start(settings: Settings) -> tuple[str, str]:
     """Make a run and train it as a job of its own, then compare before and after; returns (job,
-    run).
-
-    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError
-    for what is known before.
-    """
+    run). Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises
+    UserError for what is known before."""
     settings = resolve(settings)
     refuse_taken(settings)
     found = fitted(settings)
@@ -270,11 +265,8 @@ def resume(run: str) -> str:
 
 
 def stop(run: str, wait_s: float = 10.0) -> None:
-    """Stop the job that trains a run; what was learned stays.
-
-    Raises:
-        UserError: no job trains it, but a command line does.
-    """
+    """Stop the job that trains a run; what was learned stays. Raises UserError: no job trains it,
+    but a command line does."""
     job = job_of(run)
     if job is not None and job.active:
         jobs.cancel(job.id)
