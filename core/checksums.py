@@ -91,11 +91,9 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
         if known is None:
             return "begins with zeros" if begins_with_zeros(path) else ""
         own = checksums(path, size) if whole else [None, sampled(path, size)]
-        return (
-            "its content has changed"
-            if own[1] != known[1] or (whole and own[0] != known[0])
-            else ""
-        )
+        if own[1] != known[1] or (whole and own[0] != known[0]):
+            return "its content has changed"
+        return ""
     except OSError as error:
         return f"can't be read: {error.strerror}"
 

@@ -227,13 +227,9 @@ def _report(folder: Path, as_json: bool) -> None:
 
 
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:
-    return (
-        emit(values)
-        if as_json
-        else table(
-            [{title: key, "value": value} for key, value in values.items()], [title, "value"]
-        )
-    )
+    if as_json:
+        return emit(values)
+    return table([{title: key, "value": value} for key, value in values.items()], [title, "value"])
 
 
 def _show(rows, columns: list[str], as_json: bool) -> None:

@@ -247,8 +247,6 @@ def _write(name: str, points: list[Point]) -> None:
 
 
 def _flat(value: object) -> object:
-    return (
-        ";".join(f"{name}={number:g}" for name, number in value.items())
-        if isinstance(value, dict)
-        else value
-    )
+    if isinstance(value, dict):
+        return ";".join(f"{name}={number:g}" for name, number in value.items())
+    return value

@@ -148,11 +148,9 @@ def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    return (
-        "utf-8"
-        if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]
-        else encoding
-    )
+    if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]:
+        return "utf-8"
+    return encoding
 
 
 def _wide(data: bytes) -> str | None:

@@ -390,11 +390,9 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return (
-        next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
-        if _plain(name)
-        else None
-    )
+    if _plain(name):
+        return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
+    return None
 
 
 def _plain(name: str) -> bool:

@@ -247,11 +247,9 @@ class Index(ABC):
                 else self._overfetch(queries, k, mask, knobs)
             )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return (
-            join(hits, short, nearest(queries[short], self.rows, left, k))
-            if compares and len(short)
-            else hits
-        )
+        if compares and len(short):
+            return join(hits, short, nearest(queries[short], self.rows, left, k))
+        return hits
 
     def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
         """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all

@@ -296,11 +296,9 @@ class FactoryIndex(Beside):
 
 
 def _find(name: str) -> FactoryIndex | None:
-    return (
-        FactoryIndex("".join(name.removeprefix(PREFIX).split()))
-        if name.startswith(PREFIX)
-        else None
-    )
+    if name.startswith(PREFIX):
+        return FactoryIndex("".join(name.removeprefix(PREFIX).split()))
+    return None
 
 
 indexes.add_finder(list, _find)

@@ -124,11 +124,9 @@ class Hamming(Beside):
     ) -> Planes:
         if self._own:
             return own_planes(vectors.shape[1])
-        return (
-            learned_planes(vectors, bits, progress)
-            if learned
-            else random_planes(vectors.shape[1], bits)
-        )
+        if learned:
+            return learned_planes(vectors, bits, progress)
+        return random_planes(vectors.shape[1], bits)
 
     def _new(self, nlist: int) -> Any:
         flat = faiss().IndexBinaryFlat(self._planes.count)

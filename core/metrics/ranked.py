@@ -137,11 +137,9 @@ def labels_at(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Label codes at columns int64 (q, m), of labels int64 (n,) or (q, n)."""
     if not columns.size:
         return np.zeros(columns.shape, np.int64)
-    return (
-        labels[columns]
-        if labels.ndim == 1
-        else np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
-    )
+    if labels.ndim == 1:
+        return labels[columns]
+    return np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
 
 
 ALL = slice(None)

@@ -68,11 +68,9 @@ class Curves:
     def means(self) -> dict[str, list[float]]:
         """Curve name -> values; empty where no query could be evaluated."""
         total = int(self.evaluated.sum())
-        return (
-            {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
-            if total
-            else {}
-        )
+        if total:
+            return {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
+        return {}
 
     def class_means(self) -> dict[str, np.ndarray]:
         """Curve name -> float64 (groups, values); NaN where no query of a class could be

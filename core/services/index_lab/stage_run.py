@@ -404,11 +404,9 @@ class _Evaluation:
         if len(change) < 2 or not change.any():
             return (0.0, 0.0) if len(change) else (None, None)
         low, high = statistics.interval(change, self.clusters[use])
-        return (
-            (float(low[0]), float(high[0]))
-            if np.isfinite([low[0], high[0]]).all()
-            else (None, None)
-        )
+        if np.isfinite([low[0], high[0]]).all():
+            return (float(low[0]), float(high[0]))
+        return (None, None)
 
     def _lost(self, fresh: np.ndarray) -> tuple[Loss, ...]:
         """The highest ranks first, of as many queries as possible."""

@@ -301,8 +301,6 @@ def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else f"{value}"
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return f"{value}"

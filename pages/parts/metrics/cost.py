@@ -159,11 +159,9 @@ class Cost:
 def _building(cell: Cell) -> float | None:
     """Milliseconds a picture; None where the vectors came with the code."""
     once = cell.latency.get("build", {})
-    return (
-        1000 * once["encode_s"] / once["pictures"]
-        if once.get("encode_s") and once.get("pictures")
-        else None
-    )
+    if once.get("encode_s") and once.get("pictures"):
+        return 1000 * once["encode_s"] / once["pictures"]
+    return None
 
 
 def _late(cell: Cell) -> float | None:
