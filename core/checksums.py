@@ -45,9 +45,8 @@ def parse_meta(text: str) -> dict:
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")
     known = meta.pop("checksum", None)
-    if known != _of_meta(meta) and (
-        known is not None or "checksums" in meta
-    ):  # before there were checksums it had none
+    # before there were checksums it had none
+    if known != _of_meta(meta) and (known is not None or "checksums" in meta):
         raise ValueError("its checksum differs")
     built = meta.get("built")
     if built is not None and not isinstance(built, int | float):

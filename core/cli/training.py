@@ -145,9 +145,8 @@ def _refuse_changes(run: Run, options: argparse.Namespace) -> None:
             fix="Leave --estimate or the run out.",
         )
     asked = _asked(options)
-    named = options.recipe or (
-        "" if options.resume or not asked else train.DEFAULT
-    )  # --run may begin one: it names all of it
+    # --run may begin one: it names all of it
+    named = options.recipe or ("" if options.resume or not asked else train.DEFAULT)
     refuse_changes(run, named, asked)
 
 

@@ -253,9 +253,8 @@ class Records:
         """A line whose quotes are not as they should be, read by itself."""
         line = self._lines[number].rstrip("\r\n")
         try:
-            closed = list(
-                csv.reader([line, "end"], **self._dialect)
-            )  # an open quote swallows the second
+            # an open quote swallows the second
+            closed = list(csv.reader([line, "end"], **self._dialect))
             if len(closed) == 2:
                 return Record(number + 1, closed[0], remark=STRAY_QUOTE)
             cells = self._plain(line)

@@ -426,10 +426,8 @@ class Beside(Index):
         """Map the vectors; returns what was noted."""
         built = json.loads((folder / BUILT).read_text())
         mapped = np.load(folder / VECTORS, mmap_mode="r")
-        self._vectors, self._seconds = (
-            np.asarray(mapped),
-            built["build_s"],
-        )  # rows of a memmap itself are slow to take
+        # rows of a memmap itself are slow to take
+        self._vectors, self._seconds = (np.asarray(mapped), built["build_s"])
         if self._vectors.ndim != 2 or self._vectors.dtype != np.float32:
             raise Unreadable(folder)
         self.size, self.dim = self._vectors.shape

@@ -133,9 +133,8 @@ class Hamming(Beside):
         if not self._row.lists:
             return flat
         index = faiss().IndexBinaryIVF(flat, self._planes.count, nlist)
-        index.cp.min_points_per_centroid = (
-            1  # few are enough here, and faiss would warn on standard output
-        )
+        # few are enough here, and faiss would warn on standard output
+        index.cp.min_points_per_centroid = 1
         return index
 
     def _take(self, index: Any) -> None:

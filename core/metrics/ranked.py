@@ -105,9 +105,8 @@ def packed(
         )
     if first + scores.shape[1] >= MOST_COLUMNS:
         raise ValueError(f"{first + scores.shape[1]} columns do not fit in 31 bits")
-    clean = np.ascontiguousarray(scores, np.float32) + np.float32(
-        0
-    )  # -0.0 becomes 0.0: they are equal
+    # -0.0 becomes 0.0: they are equal
+    clean = np.ascontiguousarray(scores, np.float32) + np.float32(0)
     if np.isnan(clean).any():
         raise ValueError("a score is NaN")
     bits = clean.view(np.int32)
