@@ -39,8 +39,7 @@ def write_meta(folder: Path, noted: dict) -> None:
 
 
 def parse_meta(text: str) -> dict:
-    """What ``meta.json`` says. Raises ValueError where that is no object, or not what was
-    written."""
+    """What ``meta.json`` says. Raises ValueError where that is no object, or was changed."""
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")

@@ -10,8 +10,7 @@ from PIL import Image
 
 STRIP_PIXELS = 4_000_000
 LEVEL_STEPS = {"L;2": 85, "L;4": 17}
-"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as the file says
-it."""
+"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as it is."""
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
@@ -67,8 +66,7 @@ def _equal(pixels: np.ndarray, levels: list[int] | tuple[int, ...]) -> np.ndarra
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in full-width pieces with their top row: colours are converted with memory for
-    one piece."""
+    """The picture in full-width pieces with their top row: it takes memory for one piece."""
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))

@@ -1,5 +1,4 @@
-"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes,
-a full disk."""
+"""Writing to disk, nothing ever half there: names, atomic files, locks, a full disk."""
 
 import errno
 import logging
@@ -60,8 +59,7 @@ than all else of :func:`base`."""
 
 
 def layers() -> list[Path]:
-    """The artifacts folders that are read, the own one first; one of them where nobody is a
-    visitor."""
+    """The artifacts folders that are read, the own first; one where nobody is a visitor."""
     return list(dict.fromkeys((root(), base())))
 
 
@@ -123,8 +121,7 @@ def shipped() -> Path:
 
 
 def safe(name: str) -> str:
-    """``name``, if it can only be a name of one file: no separator, no dot first. Raises
-    UserError."""
+    """``name``, if it can only name one file: no separator, no dot first. Raises UserError."""
     if not SAFE.fullmatch(name):
         raise UserError(
             f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are."
@@ -160,8 +157,7 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk
-    that one says so."""
+    """Make a folder and those above it. Raises UserError, on a full disk that one."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -191,8 +187,7 @@ def _closed(folder: Path, error: OSError) -> UserError:
 
 
 def flush_tree(folder: Path) -> None:
-    """Wait until every file under a folder is on the disk, and so are the folders with their
-    names."""
+    """Wait until every file under a folder is on the disk, and the folders with their names."""
     for inner, _, names in os.walk(folder, topdown=False):
         for name in names:
             flush_file(Path(inner, name))
@@ -200,8 +195,7 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the
-    content does not."""
+    """Wait until a file's content is on the disk: a rename may outlive a power cut alone."""
     _flush(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
 
 

@@ -26,8 +26,7 @@ from core.errors import UserError
 from core.fileformats import HEAD, PADDING, end_of, endings, exif_segments, is_heif, scans
 
 MAX_BYTES = 25 << 20
-"""Of the picture itself: what lies behind its end (a video, a second picture, padding) does not
-count."""
+"""Of the picture itself: not what lies behind its end (a video, padding)."""
 MAX_PIXELS = 50_000_000
 EXTENSIONS = (
     ".jpg",
@@ -46,8 +45,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 HEAVY = ("WEBP", "AVIF", "TIFF")
 """Formats whose decoders hold several copies of the picture: half as many pixels are allowed."""
 MAX_READS = 50_000
-"""Pieces that a file may come in; an honest one has some thousands, a bomb of empty chunks has
-millions."""
+"""Pieces that a file may have; an honest one has thousands, a bomb of empty chunks has millions."""
 MAX_NOTES = 256
 """Metadata segments of a JPEG; Pillow joins them in quadratic time."""
 MAX_SCAN_PIXELS = 2_000_000_000
@@ -145,8 +143,7 @@ def _more_exif_than_allowed(data: bytes) -> bool:
 
 
 def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
-    """The pixels of a file that lacks nothing but its end; None where it lacks more, or something
-    else is wrong."""
+    """The pixels of a file that lacks its end alone; None where more is wrong."""
     if data.startswith(b"RIFF"):
         whole = [data + b"\0"] if len(data) % 2 and end_of(data) == len(data) + 1 else []
     else:
@@ -233,8 +230,7 @@ def resize(
     height: int,
     resample: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> np.ndarray:
-    """Resample RGB uint8 to (height, width, 3); Pillow widens the filter when it shrinks, so
-    nothing aliases."""
+    """Resample RGB uint8 to (height, width, 3); shrinking does not alias."""
     return np.asarray(Image.fromarray(image).resize((width, height), resample))
 
 

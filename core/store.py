@@ -171,8 +171,7 @@ def digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finished entry of the cache, as the Library page lists it: ``bytes`` on disk, times in
-    epoch seconds."""
+    """A finished entry of the cache as listed: ``bytes`` on disk, times in epoch seconds."""
 
     kind: str
     key: str
@@ -226,8 +225,7 @@ def _is_foreign(path: Path, meta: dict) -> bool:
 
 
 def sound(path: Path) -> bool:
-    """Whether a finished folder says what it is and its files are those that were written; logged
-    where not."""
+    """Whether a finished folder's files are those that were written; logged where not."""
     meta = read_meta(path)
     return meta is not None and not faults(path, meta)
 
@@ -283,8 +281,7 @@ def kept(
 
 
 def drop(path: Path, error: Exception) -> None:
-    """Count a folder that can't be read as absent from now on, and delete it where it is an entry
-    of the cache."""
+    """A folder that can't be read is absent from now on, and deleted if it is of the cache."""
     log.warning("%s can't be read: %s: %s", path, type(error).__name__, error)
     _refused[path] = states(path)
     if path.parent.parent == root() / "cache":

@@ -90,8 +90,7 @@ def _add_machines(group: argparse._ArgumentGroup) -> None:
 
 
 def ready(locator: str, encoders: Sequence[str]) -> Dataset:
-    """An open dataset whose embeddings are built (said on standard error where they are not
-    yet)."""
+    """An open dataset whose embeddings are built (said on standard error where not yet)."""
     dataset = library.open_dataset(locator)
     missing = [name for name in encoders if not is_built(dataset, name)]
     if missing:

@@ -1,5 +1,4 @@
-"""Bytes that nobody said the encoding of: the reading that is most like words, judged character by
-character."""
+"""Bytes that nobody said the encoding of: the reading most like words, by its characters."""
 
 import unicodedata
 from collections.abc import Sequence

@@ -1,5 +1,4 @@
-"""Cross-domain: pictures of some data sets search those of another, and a table says which class is
-which."""
+"""Cross-domain: pictures of some data sets search those of another, a table joins their classes."""
 
 import json
 import os
@@ -166,8 +165,7 @@ class Joined(Dataset):
 
 
 def queries_of(dataset: Dataset) -> list[Item]:
-    """The pictures that search under the usual protocol of a data set: its test split, else all of
-    it."""
+    """The queries of the usual protocol: its test split, else all of it."""
     protocol = dataset.protocol()
     return [item for item in dataset.items if protocol.is_query(item)]
 
@@ -247,8 +245,7 @@ def _check(joined: Joined) -> None:
 def refuse_unknown(
     wanted: Sequence[str] | set[str] | Mapping[str, str], known: set[str], title: str
 ) -> None:
-    """Raises UserError: a class of the table is none of the data set's; names those that are meant
-    perhaps."""
+    """Raises UserError: a class of the table is none of the data set's; names similar ones."""
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, LISTED, 0.5) or sorted(known)[:LISTED]

@@ -117,8 +117,7 @@ def why_not(name: str) -> str | None:
 
 
 def nfc(name: str) -> str:
-    """A name in the one of its Unicode forms that all are compared in: é is one character, however
-    it is stored."""
+    """A name in the Unicode form that all are compared in: é is one character."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -144,8 +143,7 @@ def real(name: str) -> str:
 
 
 def _stored(folder: str, part: str) -> list[str]:
-    """What may be meant by one step of a path, of what the folder holds: what is spelt so comes
-    first."""
+    """What may be meant by one step of a path, in a folder: what is spelt so comes first."""
     raw = _ESCAPED.sub(lambda m: chr(0xDC00 + int(m[1], 16)), part)
     spelt = [
         name for name in dict.fromkeys((part, raw)) if os.path.lexists(os.path.join(folder, name))

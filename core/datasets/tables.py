@@ -1,5 +1,4 @@
-"""Text and tables of any origin: their encoding is found, and what is wrong with a line costs this
-line at most."""
+"""Text and tables of any origin: the encoding is found; a wrong line costs that line alone."""
 
 import codecs
 import csv
@@ -135,8 +134,7 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
 
 
 def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
-    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads
-    better so."""
+    """The encoding of lines that are not all UTF-8; UTF-8 where most of it is, and reads better."""
     stray = len(_STRAY.findall(text))
     odd_characters = sum(not char.isascii() for char in text)
     if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
@@ -187,8 +185,7 @@ def _lines_of(text: str, char: str) -> list[int]:
 
 
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
-    """What stands between cells, and the line of the header: ``sep=;`` says it, else the header
-    shows it."""
+    """The separator, and the line of the header: ``sep=;`` says it, else the header shows it."""
     first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     if first == len(lines):
         return ",", first
@@ -199,8 +196,7 @@ def _separator(lines: Sequence[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line that it starts in: its cells, or what is wrong with it; ``remark``
-    where it was mended."""
+    """A record and the line that it starts in: cells, or what is wrong; ``remark`` where mended."""
 
     line: int
     cells: list[str]

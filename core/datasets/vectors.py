@@ -1,5 +1,4 @@
-"""Vectors that another program made: ``.npy`` with ids beside it, or Parquet with an id and a
-vector in each row."""
+"""Vectors of another program: ``.npy`` with ids beside it, or Parquet with both in each row."""
 
 import hashlib
 import json

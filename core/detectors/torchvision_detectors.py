@@ -144,8 +144,7 @@ class TorchvisionDetector(Detector):
 
 
 def record(row: Listed):
-    """torchvision's record of the weights (an enum member): their address and the names of the
-    kinds."""
+    """torchvision's enum member of the weights: their address and the names of the kinds."""
     lean.load()
     from torchvision.models import get_model_weights
 

@@ -59,8 +59,7 @@ class Encoder(ABC):
     about: str = ""
     dim: int = 0
     side: int | None = None
-    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice
-    that."""
+    """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
     batch: int = 64
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
@@ -80,11 +79,9 @@ class Encoder(ABC):
     """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
     and vectors only choose which pictures of a large gallery are compared."""
     matcher: str = ""
-    """Where hits are ranked so: how the nearest descriptors are found, of
-    :data:`core.keypoints.MATCHERS`."""
+    """How the nearest descriptors are found, if so: one of :data:`core.keypoints.MATCHERS`."""
     base: str | None = None
-    """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
-    twice."""
+    """Name of the encoder whose vectors this one transforms: no picture is encoded twice."""
     words: Words | None = None
     """What puts text into the space of the vectors; None where text has no place there."""
 
@@ -92,8 +89,7 @@ class Encoder(ABC):
         return READY
 
     def fingerprint(self) -> dict:
-        """Every cause of the vectors but the picture: architecture, weights, preprocessing,
-        precision, version."""
+        """What decides the vectors: architecture, weights, preprocessing, precision, version."""
         return {
             "encoder": self.name,
             "dim": self.dim,
@@ -108,13 +104,11 @@ class Encoder(ABC):
 
     @property
     def stored_dim(self) -> int:
-        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
-        kept."""
+        """How many numbers a build keeps of a picture: those of its vector, as a rule."""
         return self.dim
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to encode: read weights into memory, downloading them first where needed.
-        Cheap to repeat."""
+        """Read weights into memory, downloading them first where needed. Cheap to repeat."""
 
     def compile(self, progress: Progress | None = None) -> None:
         """Make ready to encode many pictures: what takes seconds once a machine and makes every
@@ -128,8 +122,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> Prepared:
-        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
-        picklable."""
+        """An RGB uint8 (h, w, 3) picture -> what ``_encode`` takes. Needs no weights; picklable."""
 
     @abstractmethod
     def _encode(self, batch: Sequence[Prepared]) -> np.ndarray:
@@ -187,8 +180,7 @@ def register(cls: type[Encoder]) -> type[Encoder]:
 
 
 def unit_rows(vectors: np.ndarray, name: str = "encoder") -> np.ndarray:
-    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN
-    or infinity."""
+    """Rows scaled to length 1; zeros become the constant unit vector. Raises ValueError on NaN."""
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} gave a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

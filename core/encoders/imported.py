@@ -1,5 +1,4 @@
-"""A user's own vectors, standing among the encoders: they know the gallery's pictures and no
-others."""
+"""A user's own vectors, standing among the encoders: they know these pictures alone."""
 
 import json
 from collections.abc import Sequence
@@ -57,8 +56,7 @@ class Imported(Encoder):
         return self._stored()
 
     def unit(self, vectors: np.ndarray) -> np.ndarray:
-        """Some of them float32 (m, dim) as unit rows, and rows of zeros where a vector has no
-        direction."""
+        """Some of them float32 (m, dim) as unit rows, zeros where a vector has no direction."""
         # so that no square is too large or too small for 32 bits
         largest = np.abs(vectors).max(axis=1, keepdims=True)
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)

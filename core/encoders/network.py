@@ -1,5 +1,4 @@
-"""What pretrained networks share, whichever library they come from: weights, pixels, options,
-precision."""
+"""What pretrained networks share, of whichever library: weights, pixels, options, precision."""
 
 from __future__ import annotations
 
@@ -63,8 +62,7 @@ HELD = ("_model", "_lock")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of pretrained weights without importing torch: one row of a table, checked by
-    tests."""
+    """What is known of pretrained weights without importing torch: a row of a table."""
 
     name: str
     title: str
@@ -164,8 +162,7 @@ class Network(Compilable):
         return weights.found(self.weights_name)
 
     def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
-        """What the weights file holds, under the names of the library. Raises UserError where it is
-        damaged."""
+        """What the weights file holds, under the names of the library. Raises UserError."""
         return weights.read(path)
 
     def fingerprint(self) -> dict:
@@ -212,8 +209,7 @@ class Network(Compilable):
                 self._model = precision.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
-        normalised."""
+        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
         return precision.run(model, self._features, self._normalised(batch, model), form)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
@@ -277,8 +273,7 @@ class Network(Compilable):
 
     @abstractmethod
     def _dim(self) -> int:
-        """Length of the vectors with the options given. Raises UserError where the network can't
-        take them."""
+        """Length of the vectors with the options given. Raises UserError: not with these."""
 
     @abstractmethod
     def _fetch(self, progress: Progress | None) -> Path:

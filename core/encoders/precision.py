@@ -120,8 +120,7 @@ def offered() -> tuple[str, ...]:
 
 
 def placed(model: torch.nn.Module) -> torch.nn.Module:
-    """On the device it will run on, channels last in memory (which convolutions here run faster
-    on)."""
+    """On the device it will run on, channels last in memory (faster for convolutions)."""
     import torch
 
     return model.to(device=device_kind(), memory_format=torch.channels_last)

@@ -30,8 +30,7 @@ _tried = False
 
 
 def load() -> bool:
-    """Make :func:`window` ready. Cheap to repeat. False where numba is missing, or this Pillow
-    computes otherwise."""
+    """Make :func:`window` ready. False without numba, or where this Pillow computes otherwise."""
     global _kernel, _tried
     with _lock:
         if not _tried:
@@ -128,8 +127,7 @@ def _agrees(kernel: Callable) -> bool:
 
 
 def _compiled() -> Callable:
-    """The kernel; compiled once a machine, some seconds, and kept beside Python's own files of
-    compiled code."""
+    """The kernel; compiled once a machine (seconds), and kept beside Python's compiled files."""
     import numba
     from numba import types
 

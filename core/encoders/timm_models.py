@@ -288,8 +288,7 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
 def _create(
     name: str, size: int | None, state: dict | None = None, path: Path | None = None
 ) -> torch.nn.Module:
-    """timm's network, with every weight from ``state`` (strictly: one that is missing would be
-    random)."""
+    """timm's network, with every weight from ``state``; none may be missing."""
     lean.load()
     import timm
 
@@ -317,8 +316,7 @@ def _take_head_off(model: torch.nn.Module, name: str) -> None:
 
 
 def _has_projection(name: str) -> bool:
-    """Whether the last layer leads to the space that pictures and captions share, not to
-    classes."""
+    """Whether the last layer leads to the space that pictures and captions share, no classes."""
     return "clip" in name and _config(name).num_classes not in (0, 1000, 11821, 21841, 21843)
 
 
@@ -399,8 +397,7 @@ def _find(name: str) -> TimmNetwork | None:
 
 @cache
 def _full_name(base: str) -> str | None:
-    """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual
-    tag."""
+    """``architecture.tag`` that timm has weights for; a bare architecture means its usual tag."""
     lean.load()
     import timm
 

@@ -85,8 +85,7 @@ class Blueprint:
     """How many of a convolutional network's last stages the embedding sees; earlier ones keep
     colour and texture."""
     mirror: bool = False
-    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in
-    retrieval."""
+    """Whether the embedding is the mean of the picture's and its mirror image's."""
     neck: bool = True
     """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
     the backbone's own."""
@@ -214,8 +213,7 @@ def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:
 
 
 def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
-    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with
-    VGG."""
+    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval."""
     import torch
 
     if hasattr(network, "pre_logits"):

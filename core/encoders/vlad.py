@@ -1,5 +1,4 @@
-"""Local features: SIFT keypoints, gathered into one vector by VLAD around a codebook of the
-gallery."""
+"""SIFT keypoints, gathered into one vector by VLAD around a codebook of the gallery."""
 
 from __future__ import annotations
 

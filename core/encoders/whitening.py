@@ -149,8 +149,7 @@ def hashed(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _find(name: str) -> Whitened | None:
-    """Any name with ``pca=``; and, as no other room took it, the error for an option that a known
-    encoder lacks."""
+    """Any name with ``pca=``; and the error for an option that a known encoder lacks."""
     base, options = opt.split(name)
     if not options:
         return None

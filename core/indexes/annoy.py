@@ -1,5 +1,4 @@
-"""Annoy (Bernhardsson, 2013): a forest of trees, each of which halves the vectors again and
-again."""
+"""Annoy (Bernhardsson, 2013): a forest of trees, each halving the vectors again and again."""
 
 import tempfile
 import time
@@ -105,8 +104,7 @@ class Annoy(Beside):
 
 
 def _write(forest: Any, path: Path) -> None:
-    """Raises OSError with its number, which the library leaves out, where the disk is full or
-    forbidden."""
+    """Raises OSError with the number that the library leaves out, on a full or forbidden disk."""
     try:
         forest.save(str(path))
     except OSError as error:

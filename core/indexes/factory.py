@@ -115,8 +115,7 @@ class Plan:
 
 @lru_cache(maxsize=64)
 def plan(text: str) -> Plan:
-    """Read a factory line. Raises UserError where it is none, or one with parts that are not
-    offered here."""
+    """Read a factory line. Raises UserError where it is none, or not offered here."""
     parts = text.split(",") if len(text) <= LONGEST else []
     found: dict = {"text": text}
     if len(parts) > 1 and (match := TRANSFORM.fullmatch(parts[0])):

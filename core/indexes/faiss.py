@@ -161,8 +161,7 @@ class Row:
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
-    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its
-    training wants."""
+    """About 4 sqrt(n) lists, as faiss advises, with the 39 vectors in each that training wants."""
     return {"nlist": max(1, min(round(4 * math.sqrt(n)), n // 39))}
 
 

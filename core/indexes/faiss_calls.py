@@ -28,8 +28,7 @@ def sample(vectors: np.ndarray) -> np.ndarray:
 
 
 def quiet(index: Any) -> None:
-    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for
-    each centroid."""
+    """Let k-means take few points without faiss's warning below 39 for each centroid."""
     for trained in (index, getattr(index, "pq", None)):
         if trained is not None and hasattr(trained, "cp"):
             trained.cp.min_points_per_centroid = 1
@@ -57,8 +56,7 @@ def _unmasked(knob: str, value: int) -> Any:
 
 
 def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
-    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th;
-    -1 = none."""
+    """Ids (q, m) with each query's k best and what float32 can't tell from the k-th; -1 = none."""
     more = min(k + MORE, index.ntotal)
     scores, found = index.search(queries, more)
     floor = scores[:, k - 1] - slack(index.d)

@@ -69,8 +69,7 @@ class Voyager(Beside):
         return rank(queries, self.rows, found, k)
 
     def _reached(self, query: np.ndarray, wanted: int, effort: int) -> np.ndarray:
-        """Rows near the query; fewer than wanted where the graph, which need not hang together,
-        reaches no more."""
+        """Rows near the query; fewer than wanted where the graph reaches no more."""
         import voyager
 
         while True:

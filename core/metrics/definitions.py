@@ -25,8 +25,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the
-    steps in words."""
+    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives value and steps."""
 
     name: str
     formula: str

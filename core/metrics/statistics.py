@@ -24,8 +24,7 @@ EXACT_UP_TO = 14
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """Sums of scores and numbers of queries in each of c clusters: ``sums`` (c, e), ``sizes``
-    (c,)."""
+    """Sums of scores and numbers of queries in c clusters: ``sums`` (c, e), ``sizes`` (c,)."""
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -162,8 +161,7 @@ def _differences(sums: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's correction of a symmetric table of p-values over all pairs above its diagonal (Holm,
-    1979)."""
+    """Holm's correction of a symmetric table of p-values over all its pairs (Holm, 1979)."""
     size = len(p_values)
     upper = np.triu_indices(size, 1)
     adjusted = np.ones((size, size))

@@ -1,5 +1,4 @@
-"""From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
-gallery's size."""
+"""From vectors to per-query scores, by blocks: memory stays flat whatever the gallery's size."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +72,7 @@ class Curves:
         return {}
 
     def class_means(self) -> dict[str, np.ndarray]:
-        """Curve name -> float64 (groups, values); NaN where no query of a class could be
-        evaluated."""
+        """Curve name -> float64 (groups, values); NaN where none of a class could be evaluated."""
         evaluated = np.where(self.evaluated > 0, self.evaluated, np.nan)[:, None]
         return {name: sums / evaluated for name, sums in self.sums.items()}
 
@@ -227,8 +225,7 @@ class _Counting:
         self._before: list[np.ndarray] = []
 
     def look(self, seen: Callable[[float], None]) -> None:
-        """Keep the relevant items of each query, uint64, best first. Pieces that hold none are not
-        read."""
+        """Keep each query's relevant items, uint64, best first. Pieces without any are not read."""
         found: list[list[np.ndarray]] = [[] for _ in self._rows]
         for part, junk, right in self._pieces(seen, 0.0):
             self._length -= junk.sum(axis=1)

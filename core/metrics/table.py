@@ -19,8 +19,7 @@ LABEL_CELLS = 4_000_000
 
 
 def hit_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search
-    CMC@K."""
+    """1 where any of the top ``k`` is relevant. Also called Recall@K and CMC@K."""
     return _judged(lists, np.minimum(_count(lists, lists.rank <= k), 1.0))
 
 
@@ -61,8 +60,7 @@ def reciprocal_rank(lists: Ranked) -> np.ndarray:
 
 
 def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
-    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant
-    items in front."""
+    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of an ideal list."""
     gained = _sum(lists, (lists.rank <= k) / np.log2(lists.rank + 1.0))
     most = int(min(k, lists.relevant.max(initial=0)))
     ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2.0, most + 2.0)))])

@@ -34,8 +34,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of a projection: its default, the range allowed, values worth trying, and what it
-    changes."""
+    """A parameter: its default, the range allowed, values worth trying, its effect."""
 
     default: int | float
     low: float
@@ -44,8 +43,7 @@ class Setting:
     about: str = ""
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
-        range."""
+        """``value`` as this setting's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (whole and int(value) != value):
@@ -116,8 +114,7 @@ class Projection(ABC):
         return self.positions
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
-        does not change."""
+        """Places of new float32 (q, dim) rows on a fitted map: float32 (q, 2). The map stays."""
         self._check_new(vectors)
         return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 

@@ -1,5 +1,4 @@
-"""Principal components: the flat shadow that keeps the most variance. Fast, exact, and the same
-axes every time."""
+"""Principal components: the flat shadow that keeps the most variance. Fast and exact."""
 
 from pathlib import Path
 

@@ -228,8 +228,7 @@ def dismiss(job: str) -> None:
 
 
 def output(job: str) -> str:
-    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
-    is no such job."""
+    """The end of what a job printed; empty where nothing. Raises UserError: no such job."""
     _noted(job)
     try:
         with open(_folder(job) / "output.txt", "rb") as file:

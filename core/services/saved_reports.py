@@ -25,8 +25,7 @@ def listing() -> list[str]:
 
 
 def damaged() -> list[str]:
-    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves
-    them out."""
+    """The user's own reports whose files are damaged; :func:`listing` leaves them out."""
     home = store.root()
     there = [
         path

@@ -62,8 +62,7 @@ def index_spec(text: str) -> IndexSpec:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Name and knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` belong to the
-    name."""
+    """Name, knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` are the name."""
     head, _, rest = text.partition(":")
     if head != "factory":
         return head, rest

@@ -20,8 +20,7 @@ MAX_REPEATS = 4
 
 
 def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
-    """How many pictures of each batch come from each source; a multiple of ``per_class`` where that
-    is set."""
+    """How many pictures of each batch come from each source; multiples of ``per_class``, if set."""
     return shared_out([len(source.train) for source in sources], settings)
 
 

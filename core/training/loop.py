@@ -279,8 +279,7 @@ class Trainer:
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
     def code(self, views: torch.Tensor) -> torch.Tensor:
-        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the network that is
-        kept."""
+        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the kept network."""
         with torch.inference_mode(), self._autocast():
             return self.kept.eval().code(to_input(views.to(self.device), self.blueprint))
 
@@ -339,8 +338,7 @@ class Trainer:
         )
 
     def _note(self, loss: float, count: int, seconds: float) -> None:
-        """Every step's loss is logged: the curve of a resumed run can be laid over the other to the
-        last digit."""
+        """Every step's loss is logged: curves of resumed runs match to the last digit."""
         rate = (
             schedule.rate(self.state.step - 1, self.total, self.settings.warmup) * self.settings.lr
         )

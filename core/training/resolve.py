@@ -76,8 +76,7 @@ def _taken_over(settings: Settings) -> Settings:
 
 
 def _fitting_network(settings: Settings) -> Settings:
-    """What the chosen network decides: the length of a vector without a neck, and crops no larger
-    than its input."""
+    """What the chosen network decides: a vector's length without a neck, crops within its input."""
     values: dict[str, object] = {}
     # nothing is known yet that could be kept
     if not settings.pretrained and not settings.start_from:
@@ -122,8 +121,7 @@ def middle_of(settings: Settings) -> Preprocess | None:
 
 
 def published(backbone: str) -> TimmNetwork:
-    """The encoder that a timm backbone's published weights make. Raises UserError where there are
-    none."""
+    """The encoder of a timm backbone's published weights. Raises UserError where there are none."""
     front = SLIM[backbone].front if backbone in SLIM else ""
     found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
@@ -181,8 +179,7 @@ def _network(name: str) -> TimmNetwork | None:
 
 
 def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
-    """A pretrained network that is ready, and how its input is made. Raises UserError where there
-    is none."""
+    """A ready pretrained network, and how its input is made. Raises UserError: none."""
     found = _network(name)
     if found is None:
         raise UserError(

@@ -69,8 +69,7 @@ class Run:
 
     @property
     def held(self) -> dict[str, list[str]]:
-        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was
-        not noted."""
+        """Locator of each dataset -> ids of the pictures kept back; empty: not noted."""
         try:
             found = json.loads((self.folder / HELD).read_text())
             return {locator: list(map(str, ids)) for locator, ids in found.items()}
@@ -117,8 +116,7 @@ class Run:
         return [line for line in map(parsed, text.splitlines()) if line]
 
     def last(self) -> dict:
-        """The last whole line of the log; empty where there is none. Cheap, however long the
-        log."""
+        """The log's last whole line, empty without one. Cheap, however long the log."""
         return next(iter(self._tail()[::-1]), {})
 
     def _tail(self) -> list[dict]:

@@ -19,8 +19,7 @@ from core.training.settings import Settings, expanded
 from core.types import Item, Progress, report
 
 MOST_VALIDATION = 2000
-"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with
-all others."""
+"""Pictures kept back at most: enough for a steady MAP@R, each compared with all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,7 @@ def open_sources(
 
 
 def opened_datasets(settings: Settings) -> list[Dataset]:
-    """The datasets that a run names, listed and not decoded. Raises UserError where there is
-    none."""
+    """The datasets that a run names, listed, not decoded. Raises UserError where there is none."""
     if not settings.datasets:
         raise UserError(
             "No dataset was named to learn from.",
@@ -244,8 +242,7 @@ def split(
 def _whole_groups(
     labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator
 ) -> list[int]:
-    """A share of the instances of every class; of the instances themselves, where these are the
-    classes."""
+    """A share of the instances of every class; of instances, where these are the classes."""
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(str(group), []).append(row)

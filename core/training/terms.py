@@ -16,8 +16,7 @@ carries nearly all weight."""
 
 
 class Terms(nn.Module):
-    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies,
-    projections)."""
+    """The sum of all terms of a recipe, with parameters of their own (proxies, projections)."""
 
     def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
         super().__init__()
@@ -59,8 +58,7 @@ class Terms(nn.Module):
         return total
 
     def _labels(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of
-        the other."""
+        """Each dataset's pictures with one another only: cats of two are no strangers."""
         total = embeddings.new_zeros(())
         for position, loss in enumerate(self.losses[name]):
             here = batch["source"] == position

@@ -43,8 +43,7 @@ LITE0 = Packed(
     18_826_032,
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
-"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what the detector ``objects`` looks
-through."""
+"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what ``objects`` looks through."""
 _damaged: set[tuple[Path, int]] = set()
 _checked: set[tuple[Path, int]] = set()
 _lock = threading.Lock()

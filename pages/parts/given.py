@@ -75,8 +75,7 @@ def public_name(locator: str) -> str:
 
 
 def link_name(locator: str) -> str:
-    """What a data set is called in a link: another machine that holds the same pictures knows it
-    by it."""
+    """What a data set is called in a link: other machines with the same pictures know it."""
     return names.travelling(locator, ready().get(locator, ""), _likeness(locator))
 
 

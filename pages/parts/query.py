@@ -106,8 +106,7 @@ def _given() -> None:
 
 
 def take(dataset: str, given: str) -> None:
-    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of
-    a file."""
+    """What the picture was given as the next query: ``item:<id>``, or a file's data URL."""
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     if given.startswith("item:"):
         if given[5:] in cached.dataset(dataset).rows:

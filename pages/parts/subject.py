@@ -91,14 +91,12 @@ def _chosen_by_itself(found: Found | None) -> bool:
 
 
 def came(view: View) -> bool:
-    """Whether something was found that the page has not drawn yet, for a board that moves without
-    the page."""
+    """Whether something was found that is not drawn yet, for a board that moves alone."""
     return not st.session_state.get(DRAWN) and known(view) is not None
 
 
 def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
-    """Ask for what the chosen detector finds on the query; None where there is no such picture,
-    which others say."""
+    """Ask for what the chosen detector finds on the query; None where there is no picture."""
     if crop.detector() == crop.OFF:
         return None
     try:
@@ -164,8 +162,7 @@ def _said(box) -> str:
 
 
 def _control() -> None:
-    """What looks for the subject, in a window of its own; what can't be used here yet says so, or
-    is fetched there."""
+    """What looks for the subject, in a window where what is not here yet can be fetched."""
     rows = {row["name"]: row for row in cached.detector_rows()}
     short = _title(rows[crop.detector()]).partition(" (")[0]
     with st.popover(

@@ -153,14 +153,12 @@ class Embedder(nn.Module):
         return normal(made) + normal(self.neck(self.features(images.flip(3))))
 
     def rounded(self) -> Embedder:
-        """Itself with the backbone's weights in bf16; what stands above it is small, and stays
-        whole."""
+        """Itself with the backbone's weights in bf16; the small rest stays whole."""
         self.backbone.to(torch.bfloat16)
         return self
 
     def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two
-        towers."""
+        """The distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
         normal = nn.functional.normalize
         return (normal(self(left)) - normal(self(right))).norm(dim=1)
 

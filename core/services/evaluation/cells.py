@@ -160,8 +160,7 @@ class Cell:
         return self.dataset, self.protocol, self.encoder, self.index
 
     def milliseconds(self, percentile: str = "p50") -> float | None:
-        """Time of one search with every stage, one picture at a time; None where it was not
-        measured."""
+        """Time of one search with every stage, one picture at a time; None: not measured."""
         return self.latency.get("total", {}).get("single", {}).get(percentile)
 
     def classes(self) -> list[str]:

@@ -1,5 +1,4 @@
-"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
-is finished."""
+"""What encoders are worth: any datasets x encoders x indexes x protocols, cached."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -321,8 +321,7 @@ def worst(
     count: int = 12,
     group: str | None = None,
 ) -> list[tuple[str, float]]:
-    """(query id, score) of the queries that an encoder answers worst, worst first, one of each
-    object; ties by id."""
+    """(query id, score) of an encoder's worst answers, one of each object; ties by id."""
     cell = _cell_of(cells_of(report, dataset, protocol), encoder)
     scores, ids, _, clusters = aligned([cell], metric, group)
     order = np.lexsort((ids, scores[:, 0]))
@@ -382,8 +381,7 @@ def standings(
 
 
 def prepare(report: str, metric: str = "mAP") -> None:
-    """Work out the first board of a report before anybody asks for it; nothing where there is no
-    such report."""
+    """Work out the first board of a report before anybody asks for it, if there is one."""
     try:
         folder = saved_reports.find(report)
         read = Report.load(folder)

@@ -1,5 +1,4 @@
-"""The perturbation lab: distort a picture, search with it, and see whether its original is still
-found."""
+"""The perturbation lab: is the original of a distorted picture still found?."""
 
 import json
 from collections.abc import Sequence

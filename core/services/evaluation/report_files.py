@@ -1,5 +1,4 @@
-"""A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same
-figures."""
+"""A report for other programs: CSV, LaTeX, and run and qrels for trec_eval, with equal figures."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -137,8 +136,7 @@ def _tex(text: str) -> str:
 
 
 def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None) -> Iterator[str]:
-    """Lines ``query 0 picture 1`` of everything relevant; queries without are left out, as they are
-    here."""
+    """Lines ``query 0 picture 1`` of everything relevant, without queries that have none."""
     roles, names = _roles(dataset, encoder, protocol_name)[1:]
     gallery = np.array([names[row] for row in roles.gallery])
     for row in roles.queries:

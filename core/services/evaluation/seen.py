@@ -63,8 +63,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a card says of one set that was learned from; ``of``: how many pictures its ``marks``
-    stand for."""
+    """What a card says of one set that was learned from; ``of``: the pictures of its ``marks``."""
 
     name: str
     locator: str = ""

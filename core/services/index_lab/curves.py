@@ -58,8 +58,7 @@ def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, .
 
 
 def usual() -> list[str]:
-    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by
-    something else."""
+    """Indexes that can be used here and answer by cosine: of others recall says nothing."""
     made = {name: indexes.get(name) for name in indexes.names()}
     return [
         name
@@ -196,8 +195,7 @@ def _estimate(
     real: int,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried on the
-    sample."""
+    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
     report(progress, 0, len(groups))
@@ -376,8 +374,7 @@ def job_arguments(
 
 
 def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
-    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it
-    can."""
+    """Why such a gallery can't be indexed so, whatever its vectors; empty where it can."""
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)
     except UserError as error:

@@ -78,8 +78,7 @@ def causes(space: dict, spec: IndexSpec, k: int, machine: str | None = None) -> 
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """A point that was measured here, else one that came with the code; the reason why it could not
-    be; or None."""
+    """A point measured here, else one that came with the code; why it could not be; or None."""
     return measured_here(space, spec, k) or _shipped(space, spec, k)
 
 

@@ -259,6 +259,5 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 
 
 def recall(found: Hits, truth: Hits) -> np.ndarray:
-    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
-    counts."""
+    """Share of the exact top k that was found, float64 (q,); equals of the exact k-th count."""
     return table.index_recall(found.scores, truth.scores)

@@ -139,8 +139,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """``stages`` in order, the first being the full vectors. ``sentence`` says where most is
-    lost."""
+    """``stages`` in order, from the full vectors on. ``sentence`` says where most is lost."""
 
     dataset: str
     encoder: str
@@ -163,8 +162,7 @@ _OWN = " It keeps codes of its own."
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """``top``: rows (q, k) that a person would be shown; ``deep``: rows (q, DEPTH) that quality is
-    evaluated on."""
+    """``top``: rows (q, k) that a person is shown; ``deep``: (q, DEPTH), for the quality."""
 
     top: np.ndarray
     deep: np.ndarray
@@ -189,8 +187,7 @@ def run(
     k: int,
     progress: Progress | None,
 ) -> Waterfall:
-    """Every stage of ``chain`` on the queries of ``space``; ``items`` are those of the embedding
-    rows."""
+    """Every stage of ``chain`` on the queries of ``space``; ``items`` of the embedding rows."""
     evaluation = _Evaluation(space, items, protocol, k)
     done = []
     total = (
@@ -445,8 +442,7 @@ def _sentence(done: Sequence[Stage], k: int) -> str:
 
 
 def _moved(first: float, last: float) -> str:
-    """Three digits tell a small mean apart from another; what they don't is no change to speak
-    of."""
+    """Three digits tell a small mean apart from another; the rest is no change."""
     before, after = f"{first:#.3g}", f"{last:#.3g}"
     return (
         f"stays at {after}" if before == after else f"goes from {before} (full vectors) to {after}"

@@ -199,8 +199,7 @@ def _made(folder: Path) -> Path:
 
 
 def _new_names(set_: Zip, given: Zip) -> tuple[dict[str, str], int]:
-    """Id of each given picture that is new -> its name in the set's archive; and how many are
-    there already."""
+    """Id of each new picture -> its name in the set's archive; how many there are already."""
     stamps = {_name(set_, item): item.stamp for item in set_.items}
     before, folder = around(stamps), _folder(set_, given)
     new: dict[str, str] = {}
@@ -252,8 +251,7 @@ def _taken(given: Zip, names: dict[str, str]) -> Contents:
 
 
 def _rewrite(set_: Zip, contents: Contents, more: int) -> None:
-    """Put an archive of ``contents`` in the place of the set's, once it is whole and on the
-    disk."""
+    """Put an archive of ``contents`` in the place of the set's, once whole and on the disk."""
     target = Path(set_.path)
     with store.writing(target.parent):
         store.check_space(store.root(), target.stat().st_size + more + (64 << 20))

@@ -1,5 +1,4 @@
-"""A comparison as one file: the query, every column with its pictures, agreement, and how it was
-made."""
+"""A comparison as one file: query, every column's pictures, agreement, how it was made."""
 
 import html
 import time

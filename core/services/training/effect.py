@@ -1,5 +1,4 @@
-"""What training changed: the same queries before and after, on the data learned from and on any
-other."""
+"""What training changed: the same queries before and after, on the data learned from and others."""
 
 import json
 from collections.abc import Sequence
@@ -33,8 +32,7 @@ LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class RankChange:
-    """One query whose average precision changed, with the heads of both lists: (id, whether it is
-    relevant)."""
+    """One query whose average precision changed, with the heads of both lists: (id, relevant)."""
 
     id: str
     before: float
@@ -298,8 +296,7 @@ def per_query(
     names: Sequence[str] = ("mAP",),
     only: frozenset[str] | None = None,
 ) -> PerQuery:
-    """Exact search over the whole gallery, query by query. Raises UserError where the embeddings
-    are not built."""
+    """Exact search over the whole gallery, query by query. Raises UserError: not built."""
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))

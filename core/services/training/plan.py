@@ -169,8 +169,7 @@ def setting_rows(recipe: str, values: dict[str, object]) -> list[dict]:
 
 @cache
 def _about() -> dict[str, str]:
-    """What the source says below each field: one place for the reader of the code and of the
-    page."""
+    """What the source says below each field, for readers of the code and of the page."""
     source: Any = ast.parse(inspect.getsource(Settings)).body[0]
     found = {}
     for pair in itertools.pairwise(source.body):

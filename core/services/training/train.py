@@ -1,5 +1,4 @@
-"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
-:mod:`.runs`."""
+"""Training for pages and the command line: recipes, estimates, jobs. Their state: :mod:`.runs`."""
 
 import logging
 import time
@@ -66,14 +65,12 @@ def recipes(shipped: bool = True) -> list[dict]:
 
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
-    """A recipe with some of its settings replaced, everything left open decided. Raises
-    UserError."""
+    """A recipe with some of its settings replaced, all left open decided. Raises UserError."""
     return resolve(override(read_recipe(recipe), chosen(values)))
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
-    """What was given, with all that follows from it: who names the epochs wants them, however long
-    they take."""
+    """What was given, with all that follows from it: who names epochs wants them all."""
     return {"minutes": 0.0, **values} if "epochs" in values else values
 
 
@@ -185,8 +182,7 @@ def _told(error: Exception) -> str:
 
 
 def _fit_here(run: Run, progress: Progress | None) -> None:
-    """Decide what a run left open for the machine that trains it, once and before its first
-    step."""
+    """Decide what a run left open for the machine that trains it, before its first step."""
     from core.training.train import make_network
 
     if run.checkpoint.exists() or any(

@@ -179,8 +179,7 @@ def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | N
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers; over many powers of ten only the powers, so that they stay apart on a
-    phone."""
+    """Round numbers; over many powers of ten only the powers, to stay apart on a phone."""
     inside = [tick for tick in TICKS if low <= tick <= high]
     if len(inside) <= 6:
         return inside

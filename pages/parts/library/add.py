@@ -22,8 +22,7 @@ MAX_SKIPPED = 8
 
 
 def show(close: Callable[[], None]) -> None:
-    """Data set, files and a name; what is in the files; and the button, which ``close``s the
-    window."""
+    """Data set, files and a name; what is in them; and the button, which ``close``s the window."""
     ready = [row for row in cached.dataset_rows() if row["state"] == "ready"]
     ready.sort(key=lambda row: not row["added"])  # vectors come with pictures of one's own
     rows = {row["locator"]: row for row in ready}

@@ -17,8 +17,7 @@ ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "c
 
 
 def follow(row: dict) -> None:
-    """Where pictures came or went since encoders were built: say so, and offer to let all that was
-    built follow."""
+    """Say where pictures came or went since builds, and offer to let these follow."""
     locator = row["locator"]
     names = cached_library.behind(locator, cached.version(locator))
     if not names:

@@ -1,5 +1,4 @@
-"""The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
-nothing is certain."""
+"""The leaderboard: means with intervals as bars, ranks shared where nothing is certain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""What quality costs: one search's time stage by stage, the vectors' size, and what was spent
-once."""
+"""What quality costs: a search's time by stage, the vectors' size, and what was spent once."""
 
 from __future__ import annotations  # plotly's figures are imported when one is drawn
 

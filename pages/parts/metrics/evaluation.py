@@ -40,8 +40,7 @@ ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
 
 
 def panel() -> None:
-    """Choose data sets and encoders, start; what is built and evaluated already is taken as it
-    is."""
+    """Choose data sets and encoders, start; what is there already is taken as it is."""
     if not limits.may("evaluate"):
         return
     with st.expander("Evaluate other pictures or encoders", key=OPEN, on_change="rerun"):
