@@ -45,9 +45,8 @@ def parse_meta(text: str) -> dict:
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")
     known = meta.pop("checksum", None)
-    if known != _of_meta(meta) and (
-        known is not None or "checksums" in meta
-    ):  # before there were checksums it had none
+    # before there were checksums it had none
+    if known != _of_meta(meta) and (known is not None or "checksums" in meta):
         raise ValueError("its checksum differs")
     built = meta.get("built")
     if built is not None and not isinstance(built, int | float):
@@ -91,11 +90,9 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
         if known is None:
             return "begins with zeros" if begins_with_zeros(path) else ""
         own = checksums(path, size) if whole else [None, sampled(path, size)]
-        return (
-            "its content has changed"
-            if own[1] != known[1] or (whole and own[0] != known[0])
-            else ""
-        )
+        if own[1] != known[1] or (whole and own[0] != known[0]):
+            return "its content has changed"
+        return ""
     except OSError as error:
         return f"can't be read: {error.strerror}"
 

@@ -55,9 +55,8 @@ def low_bytes(image: Any, again: Callable[[], Any]) -> Image.Image | None:
     if stored != "RGB;16B" or not isinstance(image.info["transparency"], tuple):
         return None
     low = again()
-    low.tile = [
-        tile._replace(args="RGB;16L") for tile in low.tile
-    ]  # read as if the halves were swapped
+    # read as if the halves were swapped
+    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
     low.load()
     return low
 

@@ -231,9 +231,8 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in FULL or SHORT.search(str(error)):
-            elsewhere = error.filename is not None and not _related(
-                error.filename, folder
-            )  # the system's temporary files, say
+            # the system's temporary files, say
+            elsewhere = error.filename is not None and not _related(error.filename, folder)
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if (

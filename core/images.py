@@ -53,9 +53,8 @@ MAX_NOTES = 256
 MAX_SCAN_PIXELS = 2_000_000_000
 """Scans times pixels of a progressive JPEG: every scan passes over the whole picture."""
 
-Image.MAX_IMAGE_PIXELS = (
-    MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
-)
+# Pillow refuses above twice this, wherever a file hides the size
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 _TURNS = {
     2: (0, True),
@@ -270,9 +269,8 @@ def _check_pixels(image: Image.Image, data: bytes) -> None:
     progressive = "progressive" in image.info
     heavy = image.format in HEAVY or (progressive and image.mode == "CMYK")
     limit = MAX_PIXELS // 2 if heavy else MAX_PIXELS
-    tile = getattr(
-        image, "tag_v2", {}
-    )  # a TIFF is unpacked in tiles that may be larger than the picture
+    # a TIFF is unpacked in tiles that may be larger than the picture
+    tile = getattr(image, "tag_v2", {})
     largest = max(width * height, int(tile.get(322) or 0) * int(tile.get(323) or 0))
     if largest > limit:
         raise UserError(

@@ -76,9 +76,8 @@ def best(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndar
         which, ids, scores: one entry for each candidate: its query 0..count-1, its row, its score.
     """
     hits = nothing(count, k)
-    if (
-        count == 1
-    ):  # the same in fewer steps: a search of a large index may take no longer than a few of them
+    # the same in fewer steps: a search of a large index may take no longer than a few of them
+    if count == 1:
         order = np.lexsort((ids, -scores))[:k]
         hits.ids[0, : len(order)], hits.scores[0, : len(order)] = ids[order], scores[order]
         return hits

@@ -442,9 +442,8 @@ def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
     if meta is None and not (path / META).is_file():
         return None
-    meta = meta or {
-        "built": changed(path)
-    }  # unreadable: it takes room, so it is listed and can be deleted
+    # unreadable: it takes room, so it is listed and can be deleted
+    meta = meta or {"built": changed(path)}
     return Entry(
         kind,
         path.name,

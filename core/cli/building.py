@@ -125,10 +125,8 @@ def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
         elsewhere = _elsewhere(options)
-        dataset, wanted = (
-            library.open_dataset(options.dataset, fresh=True),
-            split_names(options.encoders),
-        )
+        dataset = library.open_dataset(options.dataset, fresh=True)
+        wanted = split_names(options.encoders)
         if options.crop:
             wanted = [crops.named(name, options.crop, options.objects) for name in wanted]
         elif options.objects != 1:

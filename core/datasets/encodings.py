@@ -100,9 +100,8 @@ def _together(text: str) -> list[str]:
 
 
 def _alphabets(word: str) -> int:
-    letters = (
-        char for char in word if unicodedata.category(char) not in ("Lm", "Mn")
-    )  # at home in any alphabet
+    # at home in any alphabet
+    letters = (char for char in word if unicodedata.category(char) not in ("Lm", "Mn"))
     return len({unicodedata.name(char, "").partition(" ")[0] for char in letters})
 
 
@@ -145,9 +144,8 @@ def _letter(before: str, char: str, after: str, encoding: str) -> float:
     if _is_latin(char):  # western words are mostly ASCII
         return 0.2 if jumps else 1.0 if _is_ascii_letter(before) or _is_ascii_letter(after) else 0.5
     if 0x386 <= code <= 0x45F:  # Greek and Cyrillic: no Latin letters in their words
-        if (
-            beside_latin or jumps or (code < 0x400 and encoding != "utf-8")
-        ):  # as signs of mathematics in CP437
+        # as signs of mathematics in CP437
+        if beside_latin or jumps or (code < 0x400 and encoding != "utf-8"):
             return 0.2
         alone = not (before.isalpha() or after.isalpha())
         return (

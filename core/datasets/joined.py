@@ -49,13 +49,11 @@ class Joined(Dataset):
     def __init__(
         self, name: str, title: str, gallery: Dataset, sides: Sequence[Side], path: str = ""
     ) -> None:
-        self.name, self.title, self.gallery, self.sides, self.path = (
-            name,
-            title,
-            gallery,
-            tuple(sides),
-            path,
-        )
+        self.name = name
+        self.title = title
+        self.gallery = gallery
+        self.sides = tuple(sides)
+        self.path = path
         kinds = dict.fromkeys(side.dataset.kind for side in sides)
         self.kind = f"{', '.join(kinds)} (queries), {gallery.kind} (gallery)"
         self.note = gallery.note

@@ -100,9 +100,8 @@ def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     if lower.endswith((*ARCHIVES, *OTHERS)):
         return why_not(name) or "its ending is not that of a picture"
     format = format_of(head())
-    if format is not None and not (
-        format == "TIFF" and lower.endswith(RAW)
-    ):  # raw pictures are TIFF outside
+    # raw pictures are TIFF outside
+    if format is not None and not (format == "TIFF" and lower.endswith(RAW)):
         return None
     return why_not(name) or "neither its name nor its content is that of a picture that can be read"
 
@@ -136,9 +135,8 @@ def real(name: str) -> str:
     if (name.isascii() and "\\x" not in name) or os.path.lexists(name):
         return name
     found = [""]
-    for part in Path(
-        name
-    ).parts:  # two forms of one folder may stand side by side: each is a way to go on
+    # two forms of one folder may stand side by side: each is a way to go on
+    for part in Path(name).parts:
         found = [os.path.join(folder, one) for folder in found for one in _stored(folder, part)][
             :MAX_WAYS
         ]

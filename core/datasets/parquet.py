@@ -265,11 +265,9 @@ def _why_closed(folder: str, deep: bool) -> str | None:
 def _why_no_parquet(name: str) -> str | None:
     if is_hidden(name):
         return HIDDEN
-    return (
-        None
-        if name.lower().endswith((".parquet", ".pq"))
-        else "this is no Parquet, as the files beside it are"
-    )
+    if name.lower().endswith((".parquet", ".pq")):
+        return None
+    return "this is no Parquet, as the files beside it are"
 
 
 def split_of(relative: str) -> str | None:

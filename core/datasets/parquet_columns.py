@@ -43,11 +43,8 @@ class Columns:
             roles["id"] = own_ids[0]
         label, names = _label(schema, features)
         roles |= {"label": label} if label else {}
-        used = {
-            picture,
-            *roles,
-            *roles.values(),
-        }  # not the number either, where its name is the label
+        # not the number either, where its name is the label
+        used = {picture, *roles, *roles.values()}
         told = tuple(f.name for f in schema if f.name not in used and _is_plain(f.type))
         return cls(parquet, picture, roles, names, told)
 

@@ -148,11 +148,9 @@ def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    return (
-        "utf-8"
-        if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]
-        else encoding
-    )
+    if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]:
+        return "utf-8"
+    return encoding
 
 
 def _wide(data: bytes) -> str | None:
@@ -255,9 +253,8 @@ class Records:
         """A line whose quotes are not as they should be, read by itself."""
         line = self._lines[number].rstrip("\r\n")
         try:
-            closed = list(
-                csv.reader([line, "end"], **self._dialect)
-            )  # an open quote swallows the second
+            # an open quote swallows the second
+            closed = list(csv.reader([line, "end"], **self._dialect))
             if len(closed) == 2:
                 return Record(number + 1, closed[0], remark=STRAY_QUOTE)
             cells = self._plain(line)

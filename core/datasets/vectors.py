@@ -133,9 +133,8 @@ def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:
-        text, _ = decoded(
-            read_bytes(beside)
-        )  # an id that was read wrongly is no picture's, and listed as such
+        # an id that was read wrongly is no picture's, and listed as such
+        text, _ = decoded(read_bytes(beside))
         if beside.endswith(".json"):
             return _ids_of_json(beside, json.loads(text))
         return [

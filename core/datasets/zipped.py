@@ -91,12 +91,10 @@ class Archive:
         """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise
         where it is damaged."""
         info = zipfile.ZipInfo("member")
-        info.compress_type, info.CRC, info.compress_size, info.file_size = (
-            member.method,
-            member.crc,
-            member.packed,
-            member.size,
-        )
+        info.compress_type = member.method
+        info.CRC = member.crc
+        info.compress_size = member.packed
+        info.file_size = member.size
         with self._lock:
             self._file.seek(member.offset)
             signature, name_length, extra_length = HEADER.unpack(self._file.read(HEADER.size))

@@ -79,13 +79,11 @@ class TorchvisionDetector(Detector):
     forks = False
 
     def __init__(self, row: Listed) -> None:
-        self.row, self.name, self.title, self.about, self.side = (
-            row,
-            row.name,
-            row.title,
-            row.about,
-            row.side,
-        )
+        self.row = row
+        self.name = row.name
+        self.title = row.title
+        self.about = row.about
+        self.side = row.side
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 

@@ -225,10 +225,8 @@ def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int
     rows: list[int] = []
     for row in order:
         rivals = [one for one in rows if classes[one] == classes[row]]
-        low, high = (
-            np.maximum(edges[rivals, :2], edges[row, :2]),
-            np.minimum(edges[rivals, 2:], edges[row, 2:]),
-        )
+        low = np.maximum(edges[rivals, :2], edges[row, :2])
+        high = np.minimum(edges[rivals, 2:], edges[row, 2:])
         shared = np.maximum(high - low, 0).prod(axis=1)
         if not (shared > SAME * (sizes[rivals] + sizes[row] - shared)).any():
             rows.append(int(row))

@@ -31,11 +31,9 @@ class Imported(Encoder):
                 f"The vectors in {folder.name} can't be read.", fix="Import them again."
             )
         self.folder, self.source, self.digest = folder, meta["source"], meta["sha256"]
-        self.name, self.title, self.dim = (
-            PREFIX + folder.name,
-            meta.get("title") or folder.name,
-            int(meta["dim"]),
-        )
+        self.name = PREFIX + folder.name
+        self.title = meta.get("title") or folder.name
+        self.dim = int(meta["dim"])
 
     def state(self) -> State:
         return State("ready", f"for {self.source} only")
@@ -61,9 +59,8 @@ class Imported(Encoder):
     def unit(self, vectors: np.ndarray) -> np.ndarray:
         """Some of them float32 (m, dim) as unit rows, and rows of zeros where a vector has no
         direction."""
-        largest = np.abs(vectors).max(
-            axis=1, keepdims=True
-        )  # so that no square is too large or too small for 32 bits
+        # so that no square is too large or too small for 32 bits
+        largest = np.abs(vectors).max(axis=1, keepdims=True)
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
         return np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
 

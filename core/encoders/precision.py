@@ -109,11 +109,9 @@ def offered() -> tuple[str, ...]:
     import torch
 
     if device_kind() == "cuda":
-        return (
-            ("fp16-autocast", "bf16-autocast")
-            if torch.cuda.is_bf16_supported()
-            else ("fp16-autocast",)
-        )
+        if torch.cuda.is_bf16_supported():
+            return ("fp16-autocast", "bf16-autocast")
+        return ("fp16-autocast",)
     has = any(
         getattr(torch.cpu, ask, bool)()
         for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

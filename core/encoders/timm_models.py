@@ -278,9 +278,8 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
     import timm
     import torch
 
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # on the meta device the first weights would import torch's compiler
+    # on the meta device the first weights would import torch's compiler
+    with torch.random.fork_rng(devices=[]):
         return tuple(
             (key, value.shape) for key, value in timm.create_model(name).state_dict().items()
         )

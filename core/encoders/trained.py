@@ -300,15 +300,11 @@ class Untrained(Trained):
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
         self.blueprint = Blueprint.from_dict(card["network"])
-        self.name, self.title, self.tier = (
-            card["name"] + UNTRAINED,
-            f"{card['name']}, untrained",
-            "trained",
-        )
-        self.family, self.about = (
-            card.get("family", "network"),
-            "The same network with random weights, before its training.",
-        )
+        self.name = card["name"] + UNTRAINED
+        self.title = f"{card['name']}, untrained"
+        self.tier = "trained"
+        self.family = card.get("family", "network")
+        self.about = "The same network with random weights, before its training."
         self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network = self._rounded = None
         self._graphs = {}
@@ -390,11 +386,9 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return (
-        next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
-        if _plain(name)
-        else None
-    )
+    if _plain(name):
+        return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
+    return None
 
 
 def _plain(name: str) -> bool:

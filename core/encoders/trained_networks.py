@@ -239,8 +239,6 @@ def from_output(drawn: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
     """The way back: a decoder's output -> uint8 (n, 3, size, size)."""
     import torch
 
-    mean, std = (
-        torch.tensor(blueprint.mean).view(1, 3, 1, 1),
-        torch.tensor(blueprint.std).view(1, 3, 1, 1),
-    )
+    mean = torch.tensor(blueprint.mean).view(1, 3, 1, 1)
+    std = torch.tensor(blueprint.std).view(1, 3, 1, 1)
     return (drawn.float().cpu() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)

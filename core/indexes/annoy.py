@@ -67,9 +67,8 @@ class Annoy(Beside):
             for row in range(part.start, part.stop):
                 forest.add_item(row, vectors[row])
         forest.build(int(knobs["trees"]), n_jobs=threads())
-        with (
-            tempfile.TemporaryDirectory() as folder
-        ):  # saved and mapped; the file lives on without its name
+        # saved and mapped; the file lives on without its name
+        with tempfile.TemporaryDirectory() as folder:
             _write(forest, Path(folder) / FILE)
             self._bytes = (Path(folder) / FILE).stat().st_size
         self._forest = forest

@@ -247,11 +247,9 @@ class Index(ABC):
                 else self._overfetch(queries, k, mask, knobs)
             )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return (
-            join(hits, short, nearest(queries[short], self.rows, left, k))
-            if compares and len(short)
-            else hits
-        )
+        if compares and len(short):
+            return join(hits, short, nearest(queries[short], self.rows, left, k))
+        return hits
 
     def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
         """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all
@@ -428,10 +426,8 @@ class Beside(Index):
         """Map the vectors; returns what was noted."""
         built = json.loads((folder / BUILT).read_text())
         mapped = np.load(folder / VECTORS, mmap_mode="r")
-        self._vectors, self._seconds = (
-            np.asarray(mapped),
-            built["build_s"],
-        )  # rows of a memmap itself are slow to take
+        # rows of a memmap itself are slow to take
+        self._vectors, self._seconds = (np.asarray(mapped), built["build_s"])
         if self._vectors.ndim != 2 or self._vectors.dtype != np.float32:
             raise Unreadable(folder)
         self.size, self.dim = self._vectors.shape

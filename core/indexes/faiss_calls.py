@@ -65,9 +65,8 @@ def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
     ids = np.where(scores >= floor[:, None], found, -1)
     if more == index.ntotal:
         return ids
-    for row in np.flatnonzero(
-        scores[:, -1] >= floor
-    ):  # more equals than were fetched: one scan for everything above the floor
+    # more equals than were fetched: one scan for everything above the floor
+    for row in np.flatnonzero(scores[:, -1] >= floor):
         _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
         ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
         ids[row] = -1
@@ -91,9 +90,8 @@ def _may_be_best(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray, k:
         return found
     rough = np.empty(found.shape, np.float32)
     own = [faiss().swig_ptr(each) for each in (rough, queries, np.asarray(vectors), found)]
-    faiss().fvec_inner_products_by_idx(
-        *own, queries.shape[1], *found.shape
-    )  # no candidate (-1): -inf
+    # no candidate (-1): -inf
+    faiss().fvec_inner_products_by_idx(*own, queries.shape[1], *found.shape)
     floor = np.partition(rough, -k, axis=1)[:, -k] - slack(queries.shape[1])
     return np.where(rough >= floor[:, None], found, -1)
 

@@ -75,9 +75,8 @@ class Half(Beside):
         try:
             return look(ranges[0]) if threads == 1 else self._by_all(look, ranges, k)
         finally:
-            if (
-                self._full is not None
-            ):  # rows here and there: each brings its neighbours into memory
+            # rows here and there: each brings its neighbours into memory
+            if self._full is not None:
                 _let_go(self._full, 0, len(self._full))
 
     @staticmethod

@@ -96,11 +96,9 @@ class KnnGraph(Beside):
     def _entries(self, count: int) -> np.ndarray:
         """Rows to start from, int64: some that have links."""
         order = _shuffled(self.size)
-        return (
-            order[~np.isin(order, self._copies[:, 1])][:count]
-            if len(self._copies)
-            else order[:count]
-        )
+        if len(self._copies):
+            return order[~np.isin(order, self._copies[:, 1])][:count]
+        return order[:count]
 
     def _with_copies(self, found: np.ndarray) -> np.ndarray:
         """Rows (q, beam) and after them the copies of each, -1 = none, at the end."""

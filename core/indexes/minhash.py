@@ -56,10 +56,8 @@ class Tables:
         wanted = banded(signature[None], self.b, self.r)[:, 0]
         met = np.zeros(self.rows.shape[1], bool)
         for band, key in enumerate(wanted):
-            first, last = (
-                np.searchsorted(self.keys[band], key, "left"),
-                np.searchsorted(self.keys[band], key, "right"),
-            )
+            first = np.searchsorted(self.keys[band], key, "left")
+            last = np.searchsorted(self.keys[band], key, "right")
             met[self.rows[band, first:last]] = True
         return np.flatnonzero(met)
 

@@ -106,9 +106,8 @@ class Voyager(Beside):
 
 
 def _insert(graph: Any, vectors: np.ndarray, first: int) -> None:
-    vectors = np.array(
-        vectors, dtype=np.float32
-    )  # a copy: the library takes no array that is read only, as mapped ones are
+    # a copy: the library takes no array that is read only, as mapped ones are
+    vectors = np.array(vectors, dtype=np.float32)
     graph.add_items(vectors, np.arange(first, first + len(vectors)), num_threads=threads())
 
 

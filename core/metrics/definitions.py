@@ -212,8 +212,6 @@ DEFINITIONS = (
 
 def audit(given: List, k: int = 10) -> list[tuple[Definition, float, str]]:
     """Every definition with its value and its steps; a list without anything relevant has none."""
-    return (
-        [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
-        if given.relevant
-        else []
-    )
+    if given.relevant:
+        return [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
+    return []

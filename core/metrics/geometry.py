@@ -59,9 +59,8 @@ def threshold_for(
     none is. Fewer than ``fewest`` pairs are no ground for a promise."""
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])
-    last = np.append(
-        sorted_scores[1:] != sorted_scores[:-1], True
-    )  # a threshold takes all pairs of one score
+    # a threshold takes all pairs of one score
+    last = np.append(sorted_scores[1:] != sorted_scores[:-1], True)
     count = np.arange(1, len(order) + 1)
     good = np.flatnonzero(last & (count >= fewest) & (hits / count >= precision))
     return float(sorted_scores[good[-1]]) if len(good) else None

@@ -84,10 +84,8 @@ def ratio_interval(
 def _interval(
     data: Clustered, level: float, seed: int, resamples: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.special import (
-        ndtr,
-        ndtri,
-    )  # the normal distribution without scipy.stats, which takes every page a second
+    # the normal distribution without scipy.stats, which takes every page a second
+    from scipy.special import ndtr, ndtri
 
     count, width = len(data), data.sums.shape[1]
     if count < 2:

@@ -68,11 +68,9 @@ class Curves:
     def means(self) -> dict[str, list[float]]:
         """Curve name -> values; empty where no query could be evaluated."""
         total = int(self.evaluated.sum())
-        return (
-            {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
-            if total
-            else {}
-        )
+        if total:
+            return {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
+        return {}
 
     def class_means(self) -> dict[str, np.ndarray]:
         """Curve name -> float64 (groups, values); NaN where no query of a class could be
@@ -110,10 +108,8 @@ def blocks(
     if step < SORTED_FROM and top <= MOST_TOP:
         yield from counted(vectors, roles, step, top, progress)
         return
-    labels, asking = (
-        roles.relevant[roles.gallery],
-        (vectors if roles.asking is None else roles.asking),
-    )
+    labels = roles.relevant[roles.gallery]
+    asking = vectors if roles.asking is None else roles.asking
     for start in range(0, len(roles.queries), step):
         report(progress, start, len(roles.queries))
         rows = roles.queries[start : start + step]
@@ -151,12 +147,10 @@ def evaluate(
         codes: int64, the class of each query in the order of the lists, from 0; without, all are of
             one class.
     """
-    curves, parts, relevant, seen = (
-        Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1),
-        [],
-        [],
-        0,
-    )
+    curves = Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1)
+    parts = []
+    relevant = []
+    seen = 0
     for block in lists:
         curves.add(block, None if codes is None else codes[seen : seen + len(block)])
         seen += len(block)

@@ -314,7 +314,6 @@ def memberships(distances: np.ndarray) -> np.ndarray:
         sigma = np.sqrt(low * high)
         too_much = np.exp(-over / sigma[:, None]).sum(axis=1) > target
         high, low = np.where(too_much, sigma, high), np.where(too_much, low, sigma)
-    floor = 1e-3 * np.maximum(
-        np.asarray(distances).mean(axis=1), TINY
-    )  # as UMAP: equal vectors share, none takes all
+    # as UMAP: equal vectors share, none takes all
+    floor = 1e-3 * np.maximum(np.asarray(distances).mean(axis=1), TINY)
     return np.exp(-over / np.maximum(sigma, floor)[:, None])

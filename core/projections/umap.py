@@ -203,9 +203,8 @@ def fuzzy_graph(
 
     _compiled()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # remarks on threads, on a graph in pieces and on a search index that none needs
+        # remarks on threads, on a graph in pieces and on a search index that none needs
+        warnings.simplefilter("ignore")
         model = umap.UMAP(
             n_neighbors=k,
             min_dist=float(min_dist),

@@ -92,9 +92,8 @@ def start(title: str, arguments: Sequence[str]) -> str:
     with store.writing(folder):
         store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
-        store.write_text(
-            folder / "job.json", json.dumps(noted), durable=False
-        )  # no job outlives a power cut
+        # no job outlives a power cut
+        store.write_text(folder / "job.json", json.dumps(noted), durable=False)
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(
                 [
@@ -175,9 +174,8 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _status(job: str) -> JobStatus:
     noted = _noted(job)
-    dead = _is_dead(
-        job, noted
-    )  # before the log is read: a job that ends in between has written its end
+    # before the log is read: a job that ends in between has written its end
+    dead = _is_dead(job, noted)
     lines = _lines(job)
     last = lines[-1] if lines else {}
     state = last.get("state", "running" if lines else "starting")

@@ -120,7 +120,6 @@ def _wished(name: str) -> Iterator[tuple[int, int]]:
     first, marks = zlib.crc32(name.encode()), len(MARKS)
     every = len(COLOURS) * marks
     for step in range(every):
-        place = (
-            first + step * 11
-        ) % every  # 11 has no factor in common with the count, so every pair comes once
+        # 11 has no factor in common with the count, so every pair comes once
+        place = (first + step * 11) % every
         yield place // marks, place % marks

@@ -178,9 +178,8 @@ def augmenter(
         cropped = pasted(cropped, paste) if paste else cropped
         if light is None:
             return cropped
-        mixed = torch.randperm(
-            len(cropped)
-        )  # else neighbours of one class would always share their light
+        # else neighbours of one class would always share their light
+        mixed = torch.randperm(len(cropped))
         for start in range(0, len(mixed), CHUNK):
             rows = mixed[start : start + CHUNK]
             cropped[rows] = light(cropped[rows])

@@ -71,21 +71,17 @@ class Trainer:
         blueprint: Blueprint,
         teacher: tuple[torch.nn.Module, Blueprint] | None = None,
     ) -> None:
-        self.run, self.settings, self.sources, self.blueprint, self.teacher = (
-            run,
-            settings,
-            sources,
-            blueprint,
-            teacher,
-        )
+        self.run = run
+        self.settings = settings
+        self.sources = sources
+        self.blueprint = blueprint
+        self.teacher = teacher
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = network.to(self.device, memory_format=torch.channels_last)
         if self.device == "cpu":
             keep_whole(self.network)
-        counts, taught = (
-            [len(source.classes) for source in sources],
-            (teacher[1].dim if teacher else 0),
-        )
+        counts = [len(source.classes) for source in sources]
+        taught = teacher[1].dim if teacher else 0
         self.terms = Terms(settings, counts, taught).to(self.device)
         self.optimiser = schedule.optimiser(self.network, self.terms, settings)
         self.average = schedule.averaged(self.network, settings.ema) if settings.ema else None
@@ -188,9 +184,8 @@ class Trainer:
         return count * self.settings.batch / max(time.monotonic() - started, 1e-9)
 
     def _step(self, rows: Sequence[np.ndarray]) -> float:
-        torch.manual_seed(
-            hash((self.settings.seed, self.state.step)) % 2**31
-        )  # the step alone decides all chance in it
+        # the step alone decides all chance in it
+        torch.manual_seed(hash((self.settings.seed, self.state.step)) % 2**31)
         schedule.set_rates(
             self.optimiser, schedule.rate(self.state.step, self.total, self.settings.warmup)
         )
@@ -330,18 +325,15 @@ class Trainer:
         self._keep_best(epoch, scores)
 
     def _keep_best(self, epoch: int, scores: dict[str, float]) -> None:
-        score = (
-            scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)
-        )  # nothing kept back: the last is the best
+        # nothing kept back: the last is the best
+        score = scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)
         if score <= self.state.best:
             self.state.worse += 1
             return
-        self.state.best, self.state.best_epoch, self.state.worse, self.state.scores = (
-            score,
-            epoch,
-            0,
-            scores,
-        )
+        self.state.best = score
+        self.state.best_epoch = epoch
+        self.state.worse = 0
+        self.state.scores = scores
         runs.save_checkpoint(
             self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores}
         )
@@ -359,9 +351,8 @@ class Trainer:
             lr=rate,
             images_s=round(count / max(seconds, 1e-9), 1),
         )
-        between = (
-            self.state.step % self.epoch_steps
-        )  # the end of an epoch is saved after its validation
+        # the end of an epoch is saved after its validation
+        between = self.state.step % self.epoch_steps
         if between and time.monotonic() - self._saved > self.settings.checkpoint_s:
             self._save()
 

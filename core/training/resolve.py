@@ -39,9 +39,8 @@ def draft(settings: Settings) -> Settings:
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
-        settings = override(
-            settings, {"pretrained": True}
-        )  # its front never learns: random it would stay
+        # its front never learns: random it would stay
+        settings = override(settings, {"pretrained": True})
     if settings.kind == "autoencoder":
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
@@ -80,9 +79,8 @@ def _fitting_network(settings: Settings) -> Settings:
     """What the chosen network decides: the length of a vector without a neck, and crops no larger
     than its input."""
     values: dict[str, object] = {}
-    if (
-        not settings.pretrained and not settings.start_from
-    ):  # nothing is known yet that could be kept
+    # nothing is known yet that could be kept
+    if not settings.pretrained and not settings.start_from:
         values |= {"neck": True, "frozen_stages": 0, "freeze_norm": False}
     elif not settings.neck and not settings.start_from:
         values |= {"dim": published(settings.backbone).dim, "levels": 1}

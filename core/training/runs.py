@@ -25,13 +25,11 @@ MARKS = ("start", "step", "validation", "failed", "end")
 BYTES_EACH = 22
 """Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so
 far, and the result."""
-PACE, PICTURES, WEIGHTS, LEARNING, COMPARING = (
-    "Measuring the pace",
-    "Reading pictures",
-    "Loading weights",
-    "Learning",
-    "Comparing before and after",
-)
+PACE = "Measuring the pace"
+PICTURES = "Reading pictures"
+WEIGHTS = "Loading weights"
+LEARNING = "Learning"
+COMPARING = "Comparing before and after"
 """What a run does, one after the other, as its log and its progress say it."""
 SPARE = 64 << 20
 """Disk that is left free."""

@@ -266,11 +266,9 @@ def _typed(key: str, value: object) -> object:
         if wanted in (int, float, str) and not isinstance(value, bool | list):
             return wanted(value)
         if wanted is bool:
-            return (
-                value
-                if isinstance(value, bool)
-                else {"true": True, "false": False}[str(value).lower()]
-            )
+            if isinstance(value, bool):
+                return value
+            return {"true": True, "false": False}[str(value).lower()]
         parts = (
             value
             if isinstance(value, list | tuple)

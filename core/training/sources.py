@@ -47,9 +47,8 @@ def open_sources(
     """All sources of a run, decoded. Raises UserError: no dataset, no labels where the loss needs
     them, a class with one picture, one class alone."""
     opened = opened_datasets(settings)
-    planned = [
-        _plan(dataset, settings, needs_labels) for dataset in opened
-    ]  # all checked before the first is decoded
+    # all checked before the first is decoded
+    planned = [_plan(dataset, settings, needs_labels) for dataset in opened]
     return [
         _open(dataset, *plan, settings, progress)
         for dataset, plan in zip(opened, planned, strict=True)

@@ -66,21 +66,17 @@ class Terms(nn.Module):
             here = batch["source"] == position
             if not LOSSES[name].pairs:  # a classifier knows no recoloured classes
                 here = here & (batch["labels"] < self.class_counts[position])
-            miner, own, labels = (
-                self.miners[name][position],
-                embeddings[here],
-                batch["labels"][here],
-            )
+            miner = self.miners[name][position]
+            own = embeddings[here]
+            labels = batch["labels"][here]
             value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
             total = total + value * here.float().mean()
         return total
 
     def _views(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        loss, first, second = (
-            self.between_views[name],
-            self.projector(embeddings),
-            self.projector(batch["second"]),
-        )
+        loss = self.between_views[name]
+        first = self.projector(embeddings)
+        second = self.projector(batch["second"])
         return loss(first, ref_emb=second) if name == "vicreg" else loss(first, second)
 
     def _draw(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:

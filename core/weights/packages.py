@@ -71,11 +71,9 @@ def installed(row: Packed) -> Path | None:
         stat = path.stat() if path else None
     except OSError:
         return None
-    return (
-        path
-        if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged
-        else None
-    )
+    if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged:
+        return path
+    return None
 
 
 @cache

@@ -366,9 +366,8 @@ def _blocked(view: View, version: str, row: dict) -> dict | None:
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)
-    if job and (
-        lacking or not built or builds.what(job).get("index") == view.index
-    ):  # not where only another index is built
+    # not where only another index is built
+    if job and (lacking or not built or builds.what(job).get("index") == view.index):
         words = {
             "headline": "Building",
             "message": builds.progress_words(job),

@@ -103,11 +103,9 @@ def what(job: JobStatus) -> dict[str, str]:
     where it is no build."""
     given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
-    return (
-        {name: given[option] for name, option in names.items() if option in given}
-        if job.arguments[0] == "build"
-        else {}
-    )
+    if job.arguments[0] == "build":
+        return {name: given[option] for name, option in names.items() if option in given}
+    return {}
 
 
 def options(job: JobStatus) -> dict[str, str]:

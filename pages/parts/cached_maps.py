@@ -245,8 +245,6 @@ def forget() -> None:
 
 def _query(query: str) -> Query:
     kind, _, name = query.partition(":")
-    return (
-        Query(item_id=name, name=name)
-        if kind == "item"
-        else Query(data=uploads.read(name), name="uploaded picture")
-    )
+    if kind == "item":
+        return Query(item_id=name, name=name)
+    return Query(data=uploads.read(name), name="uploaded picture")

@@ -24,11 +24,9 @@ NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
 
 def first() -> str:
     """The detector that a page opens with."""
-    return (
-        FIRST
-        if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows())
-        else OFF
-    )
+    if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows()):
+        return FIRST
+    return OFF
 
 
 def box() -> Edges | None:

@@ -133,9 +133,8 @@ def figure(height: int = 320, **layout: object) -> go.Figure:
         "xaxis": axis,
         "yaxis": axis,
     }
-    return go.Figure(
-        layout={**base, **layout}
-    )  # in one go: four updates of a figure take ten times as long
+    # in one go: four updates of a figure take ten times as long
+    return go.Figure(layout={**base, **layout})
 
 
 def draw(chart: go.Figure, key: str, alt: str) -> None:

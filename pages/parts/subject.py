@@ -204,11 +204,9 @@ def _title(row: dict) -> str:
 
 
 def _about(row: dict) -> str:
-    return (
-        "The whole picture is searched, or what you draw."
-        if row["name"] == crop.OFF
-        else row["about"]
-    )
+    if row["name"] == crop.OFF:
+        return "The whole picture is searched, or what you draw."
+    return row["about"]
 
 
 def _fetch(row: dict) -> None:

@@ -98,11 +98,9 @@ def size(count: float) -> str:
     """Bytes for people: 8.4 MB."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= step:
-            return (
-                f"{count / step:.1f} {unit}"
-                if count < 100 * step
-                else f"{count / step:,.0f} {unit}"
-            )
+            if count < 100 * step:
+                return f"{count / step:.1f} {unit}"
+            return f"{count / step:,.0f} {unit}"
     return f"{count:.0f} bytes"
 
 

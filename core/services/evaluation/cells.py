@@ -228,9 +228,8 @@ def cell(
         return _write(folder, dataset, encoder, protocol, index, progress)
 
     made = store.kept(KIND, causes, write, read, progress)
-    has_seen = seen(
-        encoder, dataset, protocol
-    )  # not part of the entry: cards learn more about their data later
+    # not part of the entry: cards learn more about their data later
+    has_seen = seen(encoder, dataset, protocol)
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
     return replace(made, index=index.shown, card=shown)  # every exact index shares one entry
 

@@ -56,10 +56,8 @@ class Report:
             )
         for cell in cells:
             _known(cell.scores)
-        means, balanced = (
-            tuple(cell.means() for cell in cells),
-            tuple(cell.class_means() for cell in cells),
-        )
+        means = tuple(cell.means() for cell in cells)
+        balanced = tuple(cell.class_means() for cell in cells)
         return cls(name, time.time(), cells, means, balanced, tuple(left_out))
 
     def to_frame(self) -> pd.DataFrame:

@@ -75,11 +75,9 @@ def written(wanted: Sequence[str]) -> str:
 
 def split(text: str) -> list[str]:
     """``a,b:knob=1,c`` or ``a;factory:IVF64,PQ16`` -> its parts."""
-    return (
-        [part.strip() for part in text.split(";") if part.strip()]
-        if ";" in text
-        else split_names(text)
-    )
+    if ";" in text:
+        return [part.strip() for part in text.split(";") if part.strip()]
+    return split_names(text)
 
 
 def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:

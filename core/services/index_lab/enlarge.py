@@ -136,9 +136,8 @@ def _grown(
         ) + np.float32(PULL / NEAR)
         own = out[parents]
         made = own * (1 - weights.sum(axis=1, keepdims=True))
-        for place in range(
-            NEAR
-        ):  # one neighbour at a time: all at once would be sixteen times the memory
+        # one neighbour at a time: all at once would be sixteen times the memory
+        for place in range(NEAR):
             made += weights[:, place : place + 1] * out[kernel.near[parents, place]]
         length = np.linalg.norm(made, axis=1, keepdims=True)
         out[start : start + len(parents)] = np.where(

@@ -194,11 +194,9 @@ def _causes(spec: IndexSpec, sizes: Sequence[int], dim: int) -> dict:
 
 def _read(folder: Path) -> Pilot:
     rows = json.loads((folder / "pilot.json").read_text())
-    return (
-        Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
-        if rows
-        else Pilot((), (), (), ())
-    )
+    if rows:
+        return Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
+    return Pilot((), (), (), ())
 
 
 def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] | None:

@@ -200,18 +200,14 @@ class _Asked:
     """A query, of the gallery's data set or brought along, with what turns rows into pictures."""
 
     def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
-        self.dataset, self.found, self.row, self.data = (
-            dataset,
-            embed.read(dataset, encoder),
-            -1,
-            data,
-        )
+        self.dataset = dataset
+        self.found = embed.read(dataset, encoder)
+        self.row = -1
+        self.data = data
         self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
         if data is not None:
-            self.item, self.vector = (
-                None,
-                engine(dataset, encoder.name).vector(Query(data=data, name=query)),
-            )
+            self.item = None
+            self.vector = engine(dataset, encoder.name).vector(Query(data=data, name=query))
             return
         self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)

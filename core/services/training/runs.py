@@ -121,9 +121,8 @@ def status(
     """Where a run stands and its curves so far. ``follower`` is the run's own, where somebody
     watches it. Raises UserError: there is no such run."""
     told, job = Run(run).settings(), job_of(run, known)
-    running = is_running(
-        run, job
-    )  # before the log is read: a run that ends in between has written its end
+    # before the log is read: a run that ends in between has written its end
+    running = is_running(run, job)
     lines = (follower or Follower(Run(run))).lines()
     kinds = {
         kind: [line for line in lines if line["kind"] == kind]

@@ -271,9 +271,8 @@ def stop(run: str, wait_s: float = 10.0) -> None:
     if job is not None and job.active:
         jobs.cancel(job.id)
         end = time.monotonic() + wait_s
-        while (
-            is_running(run) and time.monotonic() < end
-        ):  # the lock goes with the process, a moment later
+        # the lock goes with the process, a moment later
+        while is_running(run) and time.monotonic() < end:
             time.sleep(0.05)
     elif is_running(run):
         raise UserError(
@@ -301,8 +300,6 @@ def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else f"{value}"
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return f"{value}"

@@ -245,11 +245,9 @@ SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
 
 def _place(index: str) -> int:
     names = [row["name"] for row in cached.index_rows()]
-    return (
-        names.index(index)
-        if index in names
-        else len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
-    )
+    if index in names:
+        return names.index(index)
+    return len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
 
 
 def colour(index: str) -> str:

@@ -82,13 +82,11 @@ def _take(
 
 
 HOW, PATH, ROUND, SEEN, OPEN = "add_how", "add_path", "add_round", "add_seen", "add_open"
-FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
-    "Files or a zip",
-    "A folder",
-    "A path",
-    "A public set",
-    "Own vectors",
-)
+FILES = "Files or a zip"
+FOLDER = "A folder"
+PLACE = "A path"
+PUBLIC = "A public set"
+VECTORS = "Own vectors"
 MAX_REASONS = 8
 ACCEPTED = (
     "Pictures, a zip of them, Parquet, or a CSV with the pictures that it names. Folders become"

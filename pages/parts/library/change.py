@@ -135,10 +135,8 @@ def _take(locator: str, change: Callable[[], Change]) -> None:
     cached.forget_datasets()
     cached.forget_builds()
     state = st.session_state
-    state[ROUND], state[SAID] = (
-        state.get(ROUND, 0) + 1,
-        f"{made.words[:1].upper()}{made.words[1:]}.",
-    )
+    state[ROUND] = state.get(ROUND, 0) + 1
+    state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."
     _build(locator, list(made.encoders))
     st.rerun()
 

@@ -131,10 +131,8 @@ def _pairs_row(board: Leaderboard, names: list[str], at: int) -> str:
 
 
 def _pairs_cell(board: Leaderboard, names: list[str], one: int, other: int) -> str:
-    p, ahead = (
-        float(board.adjusted[one, other]),
-        board.standings[one].mean - board.standings[other].mean,
-    )
+    p = float(board.adjusted[one, other])
+    ahead = board.standings[one].mean - board.standings[other].mean
     sure = p < 1 - LEVEL
     shown = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
     said = (

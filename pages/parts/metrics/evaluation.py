@@ -232,11 +232,9 @@ def _shared(datasets: list[str]) -> list[str]:
 
 
 def _spoken(protocol: str) -> str:
-    return (
-        f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
-        if protocol.startswith(BY)
-        else protocol
-    )
+    if protocol.startswith(BY):
+        return f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
+    return protocol
 
 
 def _start(arguments: list[str], what: str, studies: bool) -> None:

@@ -79,11 +79,9 @@ def _field(row: dict, group: str, label: str) -> object:
             label, float(row["low"]), float(row["high"]), key=key, help=told, step=step, format="%g"
         )
     value = st.text_input(label, key=key, help=told)
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip())
-        if row["kind"] == "tuple"
-        else value.strip()
-    )
+    if row["kind"] == "tuple":
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value.strip()
 
 
 RECIPE, DATA, PUBLISHED = "keep_train_recipe", "keep_train_data", "keep_train_published"
