@@ -39,6 +39,7 @@ from core.services.embedding import opening
 from core.services.hosting import logs
 from core.services.hosting.loop import Loop
 from core.services.hosting.web import Front
+from pages.parts import quicker
 
 
 @asynccontextmanager
@@ -53,6 +54,7 @@ async def begun(_: App) -> AsyncIterator[dict]:
         # when the first encoder loads its library.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         memory.start_trimming()
+    quicker.begin()
     settings.rows()  # a setting that can't be understood ends the start, with its sentence
     warm.start(opening.FIRST_DATASET, opening.FIRST_ENCODERS, opening.FIRST_INDEX)
     visitors.start_sweeping()
