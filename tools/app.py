@@ -49,10 +49,6 @@ async def begun(_: App) -> AsyncIterator[dict]:
         streamlit.logger.setup_formatter = logs.adopt  # type: ignore[assignment]
         streamlit.logger.update_formatter()
     if settings.hosted():
-        # Threads that spin while they wait take the cores from the other visitors' pages: beside 25
-        # busy processes on two cores a picture took 3.2 s to encode with, and 0.1 s without. Read
-        # when the first encoder loads its library.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         memory.start_trimming()
     quicker.begin()
     settings.rows()  # a setting that can't be understood ends the start, with its sentence

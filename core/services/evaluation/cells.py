@@ -160,8 +160,7 @@ class Cell:
         return self.dataset, self.protocol, self.encoder, self.index
 
     def milliseconds(self, percentile: str = "p50") -> float | None:
-        """Time of one search with every stage, one picture at a time; None where it was not
-        measured."""
+        """Time of one search with every stage, one picture at a time; None: not measured."""
         return self.latency.get("total", {}).get("single", {}).get(percentile)
 
     def classes(self) -> list[str]:
@@ -207,11 +206,8 @@ def cell(
     progress: Progress | None = None,
 ) -> Cell:
     """Evaluate, or read what was evaluated. The embeddings have to be built; an index is built
-    where it is missing.
-
-    Raises:
-        UserError: unknown names or knobs, or embeddings that are not built.
-    """
+    where it is missing. Raises UserError: unknown names or knobs, or embeddings that are not
+    built."""
     encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
@@ -231,9 +227,8 @@ def cell(
         return _write(folder, dataset, encoder, protocol, index, progress)
 
     made = store.kept(KIND, causes, write, read, progress)
-    has_seen = seen(
-        encoder, dataset, protocol
-    )  # not part of the entry: cards learn more about their data later
+    # not part of the entry: cards learn more about their data later
+    has_seen = seen(encoder, dataset, protocol)
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
     return replace(made, index=index.shown, card=shown)  # every exact index shares one entry
 

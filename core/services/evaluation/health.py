@@ -22,8 +22,7 @@ from core.types import Item, Progress, report
 KIND = "health"
 VERSION = 1
 FINGERPRINT = "dhash.16x16"
-"""Near-duplicates are found by this encoder, whichever is evaluated: it sees the picture, not its
-meaning."""
+"""Finds near-duplicates, whichever is evaluated: it sees the picture, not its meaning."""
 SAME_BITS = 10
 """Of 256: how many may differ in a near-duplicate."""
 K = 10
@@ -150,8 +149,7 @@ def _duplicates(
     items: Sequence[Item],
     roles: stream.Roles,
 ) -> dict:
-    """Near-duplicates, and what they are worth: scores of the same queries with and without
-    them."""
+    """Near-duplicates, and what they are worth: scores of these queries with and without them."""
     before = np.concatenate([table.average_precision(block) for block in plain])
     after = np.concatenate([table.average_precision(block) for block in clean])
     both = ~np.isnan(before) & ~np.isnan(after)

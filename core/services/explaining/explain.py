@@ -1,5 +1,4 @@
-"""One hit explained: the pictures as the encoder sees them, the explainer that suits it, and the
-test of its map."""
+"""One hit explained: as the encoder sees it, by the explainer that suits, its map tested."""
 
 import time
 from dataclasses import dataclass
@@ -49,12 +48,9 @@ MATCHES = MatchedPoints.name
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found.
-
-    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
-    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
-    where no map marks anything of the hit; ``ms`` is how long it took.
-    """
+    """Why a hit was found. ``score`` is its cosine, by the stored vectors, or the number of inliers
+    where ``unit`` says so; ``pictures`` are query and hit, RGB uint8, as far as they were encoded;
+    ``deletion`` is None where no map marks anything of the hit; ``ms`` is how long it took."""
 
     dataset: str
     encoder: str
@@ -90,11 +86,8 @@ class Explained:
 
 def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[Explainer]:
     """The explainers for hits of an encoder through an index, the encoder's own first; and for what
-    a re-ranker compared.
-
-    Raises:
-        UserError: an unknown index or re-ranker, or imported vectors, of which nothing can be told.
-    """
+    a re-ranker compared. Raises UserError: an unknown index or re-ranker, or imported vectors, of
+    which nothing can be told."""
     if encoder.tier == "imported":
         raise UserError(
             f"{encoder.name} are imported vectors: what in a picture made them is not known.",
@@ -206,8 +199,7 @@ def _stored(
 
 
 def _side(encoder: Encoder, method: str) -> int | None:
-    """Pixels on the short side that a picture is read with: key points need more than some
-    encoders."""
+    """Pixels on the short side of pictures: key points need more than some encoders."""
     return max(encoder.side, SIDE) if method == MATCHES and encoder.side else encoder.side
 
 
@@ -251,8 +243,7 @@ def _codes_of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray)
 
 
 MAX_PAIRS = 100_000
-"""Pairs of each kind that are measured: all of the same where there are fewer, and a seeded sample
-otherwise."""
+"""Pairs of each kind that are measured: all, or a seeded sample of so many."""
 MIN_PAIRS = 10
 NOUNS = {"instance": "the same object", "label": "the same class", "category": "the same category"}
 _known: WeakKeyDictionary[Engine, Pairs | str] = WeakKeyDictionary()

@@ -20,8 +20,7 @@ Given = TypeVarTuple("Given")
 PATIENT = ("streamlit.runtime.app_session",)
 """Modules whose callbacks may wait: they pass on what pages say."""
 GATHER_S = 0.01
-"""What may wait and comes within this after a look waits for the next one; the first after a pause
-does not."""
+"""What may wait and comes within this after a look waits for the next one."""
 LOOK_S = 0.001
 """While there is work, so often the connections are looked at for more of it."""
 

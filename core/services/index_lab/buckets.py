@@ -64,8 +64,7 @@ POINTS = 201
 
 
 def agree(method: str, similarity: np.ndarray) -> np.ndarray:
-    """Probability that one bit (lsh, by cosine) or one minimum (minhash, by Jaccard) is the
-    same."""
+    """How probably one bit (lsh, by cosine) or one minimum (minhash, by Jaccard) is the same."""
     if method == "minhash":
         return np.clip(similarity, 0.0, 1.0)
     return 1.0 - np.arccos(np.clip(similarity, -1.0, 1.0)) / np.pi
@@ -92,8 +91,7 @@ def in_bands(codes: np.ndarray, other: np.ndarray, rows: int, bands: int) -> np.
 
 
 def jaccard(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of the sets of (place, bit) pairs of bool (..., hash_dim): equal places / (2 * places - equal
-    places)."""
+    """Of (place, bit) pairs of bool (..., hash_dim): equal / (2 * places - equal)."""
     equal = (one == other).sum(axis=-1)
     return equal / (2 * one.shape[-1] - equal)
 
@@ -255,8 +253,7 @@ def _check(method: str, **given: float) -> None:
 
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
-    """The nearest, and then as many spread over the rest to its far end, none of them the next
-    nearest."""
+    """The nearest, then as many spread over the rest to its far end, without the next nearest."""
     order = gallery[
         np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")
     ]

@@ -116,12 +116,8 @@ def open_space(
     progress: Progress | None = None,
 ) -> Space:
     """The gallery of the usual protocol, enlarged to ``size`` vectors (0 = as it is; see
-    :mod:`core.services.index_lab.enlarge`).
-
-    Raises:
-        UserError: the embeddings are not built, ``size`` is out of range, or memory does not
-            suffice (with the number needed).
-    """
+    :mod:`core.services.index_lab.enlarge`). Raises UserError: the embeddings are not built,
+    ``size`` is out of range, or memory does not suffice (with the number needed)."""
     ready = with_vectors(dataset, encoder).encoder
     found, protocol = embed.read(dataset, ready), dataset.protocol()
     rows = galleries.gallery_rows(dataset, found, protocol)
@@ -154,12 +150,8 @@ def open_space(
 
 
 def checked_size(size: int, real: int) -> int:
-    """How many vectors the gallery will have.
-
-    Raises:
-        UserError: fewer than there are, more than ``MOST``, or too few real ones to compare, or to
-            be enlarged.
-    """
+    """How many vectors the gallery will have. Raises UserError: fewer than there are, more than
+    ``MOST``, or too few real ones to compare, or to be enlarged."""
     if real < 2:
         raise UserError(
             "The gallery has one picture, or none, to search.",
@@ -196,11 +188,8 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
 def likeness_of(
     dataset: Dataset, encoder: str, progress: Progress | None = None
 ) -> enlarge.Likeness:
-    """How like its real vectors the synthetic ones of a gallery are; measured once.
-
-    Raises:
-        UserError: the embeddings are not built, or are too few.
-    """
+    """How like its real vectors the synthetic ones of a gallery are; measured once. Raises
+    UserError: the embeddings are not built, or are too few."""
     ready = with_vectors(dataset, encoder).encoder
     found = embed.read(dataset, ready)
     return kernel(
@@ -270,6 +259,5 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 
 
 def recall(found: Hits, truth: Hits) -> np.ndarray:
-    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
-    counts."""
+    """Share of the exact top k that was found, float64 (q,); equals of the exact k-th count."""
     return table.index_recall(found.scores, truth.scores)

@@ -126,11 +126,8 @@ def refusal(locator: str) -> UserError | None:
 
 def add(locator: str, files: Files) -> Change:
     """Add pictures, or those of one zip, to an uploaded data set. A name that is there already gets
-    a number where the content is another.
-
-    Raises:
-        UserError: not such a data set, no pictures in the files, or too much of them.
-    """
+    a number where the content is another. Raises UserError: not such a data set, no pictures in the
+    files, or too much of them."""
     set_ = _checked(locator)
     name, data = adding.packed(files)
     if data is None:
@@ -149,11 +146,8 @@ def add(locator: str, files: Files) -> Change:
 
 
 def remove(locator: str, ids: Sequence[str]) -> Change:
-    """Remove pictures of an uploaded data set.
-
-    Raises:
-        UserError: not such a data set, no such picture, or none would be left.
-    """
+    """Remove pictures of an uploaded data set. Raises UserError: not such a data set, no such
+    picture, or none would be left."""
     set_, gone = _checked(locator), set(ids)
     if strange := sorted(gone - set_.rows.keys()):
         raise UserError(f"{set_.title} has no picture {strange[0]!r}.")
@@ -205,8 +199,7 @@ def _made(folder: Path) -> Path:
 
 
 def _new_names(set_: Zip, given: Zip) -> tuple[dict[str, str], int]:
-    """Id of each given picture that is new -> its name in the set's archive; and how many are
-    there already."""
+    """Id of each new picture -> its name in the set's archive; how many there are already."""
     stamps = {_name(set_, item): item.stamp for item in set_.items}
     before, folder = around(stamps), _folder(set_, given)
     new: dict[str, str] = {}
@@ -258,8 +251,7 @@ def _taken(given: Zip, names: dict[str, str]) -> Contents:
 
 
 def _rewrite(set_: Zip, contents: Contents, more: int) -> None:
-    """Put an archive of ``contents`` in the place of the set's, once it is whole and on the
-    disk."""
+    """Put an archive of ``contents`` in the place of the set's, once whole and on the disk."""
     target = Path(set_.path)
     with store.writing(target.parent):
         store.check_space(store.root(), target.stat().st_size + more + (64 << 20))

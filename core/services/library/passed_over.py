@@ -1,5 +1,4 @@
-"""What readers and builds saw and did not use, with the reason: everything seen is used or listed
-here."""
+"""What readers and builds saw and did not use, with the reason: all else is used."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

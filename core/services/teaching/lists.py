@@ -19,8 +19,7 @@ METRICS = ("mAP", "hit@1", "nDCG@10", "precision@5", "MRR", "recall@10")
 MIXED = (2, 5)
 """Relevant hits among the first ones of a list that is worth putting in order by hand."""
 WORKED = {"mAP": "AP", "nDCG@10": "nDCG@K"}
-"""Metrics whose steps are shown, and what their definition is called in
-:mod:`core.metrics.definitions`."""
+"""Metrics with steps, and their definitions in :mod:`core.metrics.definitions`."""
 
 
 @dataclass(frozen=True, slots=True)
