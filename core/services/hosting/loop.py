@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import threading
 import time
+from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -42,7 +42,7 @@ class Loop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """As asyncio's; from the loop's own thread as ``call_soon``, but that an event is set at
         once. Raises RuntimeError where the loop is closed."""
-        if threading.get_ident() == self._thread_id:
+        if _get_running_loop() is self:
             if getattr(callback, "__func__", None) is asyncio.Event.set:  # said with each message
                 callback(*args)
                 return self._done
