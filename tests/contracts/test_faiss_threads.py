@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import core
-from core import faiss_loader
+from core import device, faiss_loader
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from core import faiss_loader
 )
 def test_a_wish_for_fewer_threads_is_heard(monkeypatch, asked, taken):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    monkeypatch.setattr(faiss_loader, "threads", lambda: 4)
-    assert faiss_loader.team() == taken
+    monkeypatch.setattr(device, "threads", lambda: 4)
+    assert device.team() == taken
 
 
 def test_faiss_is_told(monkeypatch):

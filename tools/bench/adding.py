@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from core.faiss_loader import threads
+from core.device import threads
 from core.indexes.base import indexes
 from core.projections import quality
 from core.projections.base import arranged, projections

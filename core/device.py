@@ -1,4 +1,4 @@
-"""What networks run on here."""
+"""What work runs on here: cores, and a GPU where there is one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,22 @@ FP32 = "fp32"
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
 calls that cuda too)."""
+
+
+def threads() -> int:
+    """Cores that this process may use: a container or ``taskset`` often allows fewer than the
+    machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def team() -> int:
+    """Threads of one call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it.
+    On a machine that others use, too, one is much the quickest: each step waits for the slowest
+    thread of the team."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(threads(), int(asked)) if asked.isdecimal() and int(asked) else threads()
 
 
 @cache
