@@ -108,8 +108,7 @@ def carried(call: Callable[..., object]) -> Callable[..., object]:
 
 
 def layer() -> Path | None:
-    """The artifacts folder that this thread works in by :func:`in_layer`, else by who asks; None
-    where neither says."""
+    """The artifacts folder of this thread by :func:`in_layer`, else by who asks; or None."""
     if (folder := _layer.get()) is not None:
         return folder
     return next((folder for finder in _finders if (folder := finder()) is not None), None)
@@ -167,8 +166,7 @@ def make_folder(path: Path) -> None:
 
 
 def refusal(error: Exception) -> UserError | None:
-    """What to say of an error of the system about the artifacts folder itself, such as a name that
-    can't be; None for others."""
+    """What to say of a system's error about the artifacts folder itself; None for others."""
     if (
         isinstance(error, OSError)
         and error.errno in UNUSABLE
@@ -350,8 +348,7 @@ def remove(path: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is
-    deleted at once."""
+    """Rename a folder, to be deleted where it lies now; a file or a link is deleted at once."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return None

@@ -120,8 +120,7 @@ UNREADABLE = (
     LZMAError,
     struct.error,
 )
-"""What readers of files raise for a content that is not theirs: cut, of another version, or
-something else altogether."""
+"""What readers raise for a content that is not theirs: cut, of another version, or other."""
 T = TypeVar("T")
 _letting_go: list[Callable[[str, Path], None]] = []
 _looking: ContextVar[bool] = ContextVar("looking", default=False)
@@ -216,8 +215,7 @@ def folders(kind: str) -> list[Path]:
 
 
 def _is_foreign(path: Path, meta: dict) -> bool:
-    """Whether an entry says that its name follows from other causes: another version wrote it, or
-    its name was changed."""
+    """Whether an entry's name follows from other causes: another version, or a new name."""
     foreign = key(meta.get("causes")) != path.name
     if foreign:
         log.warning("ignoring %s: its causes are not those of its name", path)
@@ -348,8 +346,7 @@ def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def sweep(kind: str, held: str = "") -> None:
-    """Remove what killed builders left: a folder whose lock is free (or ``held`` by the caller), a
-    file of yesterday."""
+    """Remove what killed builders left: folders with a free (or ``held``) lock, old files."""
     for path in [p for p in listed(cache(kind)) if p.name.startswith(NEW)]:
         name = path.name.removeprefix(NEW).rpartition("-")[0]
         if name and name == held:

@@ -34,8 +34,7 @@ WORDS = ("id", "label", "instance", "category", "split")
 SEARCH = "search"
 """The protocol of a set whose labels tell nothing apart."""
 EVERY = 4
-"""Where every picture searches all others, each protocol also comes in a quick form with each
-fourth picture as query."""
+"""Where all pictures search all others, protocols have a quick form of each fourth query."""
 
 
 class Dataset(ABC):
@@ -70,8 +69,7 @@ class Dataset(ABC):
 
     @property
     def members(self) -> tuple[Dataset, ...]:
-        """The data sets that this one is put together from, the one that is searched first; none
-        for most."""
+        """The data sets that this one joins, the searched one first; none for most."""
         return ()
 
     def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
@@ -84,8 +82,7 @@ class Dataset(ABC):
         return self
 
     def origin(self, item: Item) -> tuple[Dataset, Item]:
-        """Where a picture comes from: of which of ``members``, and what it is there; this set
-        itself, for most."""
+        """A picture's place among ``members``, and what it is there; this set, for most."""
         return self, item
 
     def told(self, protocol: Protocol) -> dict[str, str]:
@@ -126,8 +123,7 @@ class Dataset(ABC):
 
     @property
     def seen(self) -> int:
-        """How many things listing met (files, members, rows, links, folders not entered): each is
-        an item or skipped."""
+        """Things that listing met (files, members, rows, links ...): each an item or skipped."""
         return len(self.items) + len(self.skipped)
 
     @property
@@ -149,8 +145,7 @@ class Dataset(ABC):
         return self.name
 
     def fingerprint(self) -> str:
-        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not
-        touch the vectors."""
+        """Changes with any item's id or bytes; labels and splits do not touch the vectors."""
         return self._fingerprint
 
     @cached_property
@@ -171,8 +166,7 @@ class Dataset(ABC):
         return hasher.hexdigest()[:8]
 
     def protocols(self) -> tuple[Protocol, ...]:
-        """The ways this set can be judged, the usual one first; never empty (a set without labels
-        can still be searched)."""
+        """How this set can be judged, the usual way first; never empty (search needs no labels)."""
         return self._usual_protocols
 
     @cached_property
@@ -231,8 +225,7 @@ def _tells_more(label: Coded, category: Coded) -> bool:
 
 
 def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits that are searched and the ones that search, in the source's own spelling; empty =
-    every item in both."""
+    """The splits that are searched and that search, in the source's spelling; empty = all."""
     words = {split.lower(): split for split in sorted(s for s in splits if s is not None)}
     gallery = tuple(words[s] for s in GALLERY_SPLITS if s in words)
     queries = next(((words[s],) for s in QUERY_SPLITS if s in words), ())
@@ -281,8 +274,7 @@ def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
 
 
 def composed(item: Item) -> Item:
-    """An item whose id, label, instance, category, split and attributes are in the Unicode form
-    that names are compared in."""
+    """An item with its texts in the Unicode form that names are compared in."""
     words = {name: nfc(value) for name in WORDS if (value := getattr(item, name)) is not None}
     attributes = {nfc(name): _composed(value) for name, value in item.attributes.items()}
     same = attributes == item.attributes and all(

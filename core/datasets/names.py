@@ -1,5 +1,4 @@
-"""File names from anywhere: what is a picture, why others are passed over, names that are no
-Unicode or have several forms."""
+"""File names from anywhere: pictures, others with the reason, odd and several Unicode forms."""
 
 import os
 import re
@@ -129,8 +128,7 @@ def shown(name: str) -> str:
 
 
 def real(name: str) -> str:
-    """The file name that :func:`shown` was given, in whatever Unicode form it is stored. A name
-    that exists as it is wins."""
+    """The name that :func:`shown` was given, in the Unicode form that is stored."""
     if (name.isascii() and "\\x" not in name) or os.path.lexists(name):
         return name
     found = [""]

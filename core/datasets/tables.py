@@ -118,8 +118,7 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
-    """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or
-    in an old encoding."""
+    """The better reading of bytes: as UTF-8 (``text``, stray bytes mended), or an old one."""
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
     if is_utf8:
         return mended, remarks

@@ -87,8 +87,7 @@ class Archive:
         read_names(self.members)
 
     def read(self, member: Member, limit: int) -> bytes:
-        """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise
-        where it is damaged."""
+        """At most ``limit`` bytes of a member. Raises as :mod:`zipfile` and :mod:`zlib`."""
         info = zipfile.ZipInfo("member")
         info.compress_type = member.method
         info.CRC = member.crc
@@ -170,8 +169,7 @@ def _utf8(raw: bytes) -> str | None:
 
 
 def _unicode_path(member: Member) -> str | None:
-    """Info-ZIP's field with the name in UTF-8; it holds for the name that it was made for only,
-    which its checksum tells."""
+    """Info-ZIP's field with the name in UTF-8; its checksum tells for which name it holds."""
     data = _field(member.extra, UNICODE_PATH)
     if (
         len(data) < 6

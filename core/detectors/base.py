@@ -68,8 +68,7 @@ class Detector(ABC):
     title: str = ""
     about: str = ""
     tier: str = "bundled"
-    """``bundled``, ``packaged`` (a file in an optional pip package), ``pretrained`` (downloads on
-    first use), ``imported``."""
+    """``bundled``, ``packaged`` (in a pip package), ``pretrained`` (downloads), ``imported``."""
     named: bool = False
     """Whether its boxes bear labels."""
     side: int | None = None

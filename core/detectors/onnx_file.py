@@ -26,8 +26,7 @@ def runtime_state() -> State:
 
 
 _inherited: list[object] = []
-"""Sessions of the process that this one was forked from: to close one would wait for its threads,
-which are not here."""
+"""Sessions from before a fork: to close one would wait for threads that are not here."""
 
 
 class OnnxFile:

@@ -1,5 +1,4 @@
-"""Detectors of torchvision with its own weights: they find and name the 80 kinds of things of COCO,
-and nothing else."""
+"""Detectors of torchvision with its weights: they find the 80 kinds of things of COCO."""
 
 from __future__ import annotations
 

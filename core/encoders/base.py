@@ -40,8 +40,7 @@ class Words(Protocol):
         """A text -> float32 (1, dim), unit length. Raises UserError."""
 
     def cut(self, text: str) -> int:
-        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
-        UserError."""
+        """Tokens that are read of a text that is too long; 0: all of it is. Raises UserError."""
 
 
 class Encoder(ABC):
@@ -62,8 +61,7 @@ class Encoder(ABC):
     """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
     batch: int = 64
     forks: bool = True
-    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
-    in the one that builds."""
+    """False where ``prepare`` runs torch, which may hang in a forked process."""
     streams: bool = False
     """True for a network that several threads may run at once, each on one core, and whose
     ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
@@ -160,8 +158,7 @@ class Encoder(ABC):
     def fit(
         self, prepared: Iterable[Prepared], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
-        ``fitted``."""
+        """Learn from a sample what :meth:`with_fit` takes. Only where not ``fitted``."""
         raise UserError(f"{self.name} has nothing to fit.")
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:

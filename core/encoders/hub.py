@@ -55,8 +55,7 @@ def _candidates(file: str | None) -> tuple[str, ...]:
 
 
 def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> download.Source:
-    """Ask the hub for size and checksum of the first file that it has; it is to be ``kept`` under
-    that name."""
+    """Ask the hub for size and checksum of the first file it has, to be ``kept`` so."""
     import requests
 
     client = lean.hub()

@@ -31,8 +31,7 @@ GEM_POWER = 3.0
 
 
 def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
-    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens
-    before the patches."""
+    """Poolings of ``ndim`` dimensions (4 = map, 3 = tokens), ``prefix`` before the patches."""
     if ndim == 4:
         return MAP
     return TOKENS if prefix else TOKENS[1:]
@@ -134,8 +133,7 @@ class Network(Compilable):
 
     @cached_property
     def form(self) -> str:
-        """The number format it runs in: fixed for this object when first asked, so that its vectors
-        stay of one kind."""
+        """The number format: fixed when first asked, so that its vectors stay of one kind."""
         return precision.recorded(self)
 
     @property
@@ -187,8 +185,7 @@ class Network(Compilable):
         )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
-        """A new network with the weights as they were published, in fp32: what training starts
-        from. Raises as ``load``."""
+        """A new network with the published weights, in fp32, to train. Raises as ``load``."""
         path = self._file() or self._fetch(progress)
         return self._build(self._tensors(path), path).eval().requires_grad_(False)
 

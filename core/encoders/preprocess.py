@@ -20,8 +20,7 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
 }
 LONGEST = 8
-"""Beyond this ratio of sides only what the crop will keep is resampled: a 20,000 x 1 strip would
-need gigabytes."""
+"""Beyond this ratio of sides only what is kept is resampled: strips would need gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ class Preprocess:
         return replace(self, size=size, resize=math.floor(size * self.resize / self.size))
 
     def pixels(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's
-        transforms do on a PIL image."""
+        """RGB uint8 (h, w, 3) -> (size, size, 3), as torchvision's transforms on a PIL image."""
         kind = FILTERS[self.interpolation]
         if self.mode == "squash":
             picture = Image.fromarray(image).resize((self.resize, self.resize), kind)

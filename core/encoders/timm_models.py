@@ -217,8 +217,7 @@ class TimmNetwork(Network):
 
 
 class PackagedNetwork(TimmNetwork):
-    """A network of timm whose weights a package brings: ready offline. Without the package it
-    downloads like any other."""
+    """A network of timm whose weights a package brings: ready offline, else downloaded."""
 
     def __init__(self, row: Package, options: dict[str, str]) -> None:
         listed = Listed(

@@ -119,8 +119,7 @@ class Whitened(Encoder):
         return made
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors of the base (n, base dim) -> float32 (n, dim), unit rows. Raises UserError: not
-        fitted yet."""
+        """Base vectors (n, base dim) -> unit rows float32 (n, dim). Raises UserError: unfitted."""
         return unit_rows(self._moved(vectors), self.name)
 
     def _moved(self, vectors: np.ndarray) -> np.ndarray:

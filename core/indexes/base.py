@@ -374,8 +374,7 @@ class Knob:
     more: int = 1
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this knob's kind of number. Raises UserError where it is none, or outside
-        ``low`` to ``high``."""
+        """``value`` as this knob's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         right = (
             isinstance(value, (int, float, np.number))
@@ -426,8 +425,7 @@ class Beside(Index):
 
 
 def blocks(count: int, size: int, progress: Progress | None) -> Iterator[slice]:
-    """Slices of at most ``size`` over ``count`` rows; ``progress`` hears of each that is done, and
-    may stop the work."""
+    """Slices of ``size`` over ``count`` rows; ``progress`` hears of each, and may stop."""
     report(progress, 0, count)
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))

@@ -47,8 +47,7 @@ class Curves:
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
-        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to
-        ``groups`` - 1."""
+        """Take in a block; ``codes`` int64 (q,): the queries' classes, below ``groups``."""
         use = lists.relevant > 0
         within = hits_within(lists)[use].astype(np.float64)
         codes = np.zeros(len(lists), np.int64) if codes is None else codes

@@ -68,8 +68,7 @@ def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
 
 
 def revisited_ap(lists: Ranked) -> np.ndarray:
-    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris;
-    Radenovic et al., 2018)."""
+    """AP as area of trapezoids under precision-recall (Radenovic et al., 2018)."""
     before = np.where(lists.rank == 1, 1.0, (lists.order - 1) / np.maximum(lists.rank - 1, 1))
     return _judged(lists, _sum(lists, (before + lists.order / lists.rank) / 2.0) / _some(lists))
 
@@ -302,8 +301,7 @@ def label(name: str) -> str:
 
 
 def formula(name: str) -> str:
-    """The definition of a metric with the terms that it uses, for one query: a table's figure is
-    the mean over queries."""
+    """The definition of a metric with its terms, for one query: tables hold means."""
     said, used = definition(name)
     return said + (f". {'; '.join(': '.join(term) for term in used)}" if used else "")
 

@@ -67,8 +67,7 @@ class Projection(ABC):
     """One sentence: what a distance on such a map means, and what it does not."""
     settings: Mapping[str, Setting] = MappingProxyType({})
     aligns: bool = False
-    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay
-    comparable with."""
+    """Whether :meth:`fit` takes ``anchor``: the places on another map to stay comparable with."""
     fit_up_to: int = 60_000
     """Larger sets are arranged by a sample, and the rest is placed among it."""
     version: int = 1

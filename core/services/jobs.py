@@ -39,8 +39,7 @@ KEEP = 60
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
 _over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
-"""Jobs that have ended, by their folder, with the state of their log then: every page asks for all
-of them again and again."""
+"""Ended jobs by folder, with the state of their log then: every page asks for them often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +278,7 @@ def forget(home: Path) -> None:
 
 
 def write_line(log: Path, **values: object) -> None:
-    """Append one line to a log; each line is whole because it is one write. On a full disk the work
-    goes on without."""
+    """Append a line to a log, whole by one write. On a full disk the work goes on without."""
     with suppress(OSError), open(log, "a") as file:
         file.write(json.dumps({"time": time.time(), **values}) + "\n")
 

@@ -45,8 +45,7 @@ EXACT = IndexSpec("exact", "exact", {}, {}, True)
 
 
 def index_spec(text: str) -> IndexSpec:
-    """Read ``name`` or ``name:knob=value,knob=value``. Raises UserError: no such index or knob, or
-    a value out of its range."""
+    """Read ``name`` or ``name:knob=value,...``. Raises UserError: no such index, knob or value."""
     name, rest = _parts(text.strip())
     index = indexes.get(name)
     given = dict(_pair(text, part) for part in rest.split(",") if part.strip())

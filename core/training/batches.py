@@ -152,8 +152,7 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 8
-"""Pictures that share one random change of light: crops differ for each, but a colour change per
-picture costs too much."""
+"""Pictures that share one random change of light, which costs too much for each."""
 
 
 def augmenter(

@@ -66,8 +66,7 @@ def opened_datasets(settings: Settings) -> list[Dataset]:
 
 
 def training_items(dataset: Dataset) -> list[Item]:
-    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a
-    split of its own."""
+    """The pictures that may be learned from: the usual protocol's gallery, no query split."""
     protocol = dataset.protocol()
     kept = [item for item in dataset.items if protocol.in_gallery(item)]
     return [item for item in kept if not protocol.queries or not protocol.is_query(item)]
@@ -180,8 +179,7 @@ class Outline:
 
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
-    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources`
-    refuses undecoded."""
+    """What a run would learn from. Raises UserError as :func:`open_sources`, undecoded."""
     opened = opened_datasets(settings)
     return [
         _outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened
@@ -207,8 +205,7 @@ def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings)
 
 
 def made_up(settings: Settings, found: Sequence[Outline]) -> list[Source]:
-    """Sources of noise with as many classes as the real ones: what a step costs does not depend on
-    what is in a picture."""
+    """Sources of noise with the classes of the real ones: a step costs as much."""
     rng, count = np.random.default_rng(0), max(settings.batch, 8)
     rows, sources = np.arange(count), []
     for one in found:
@@ -285,8 +282,7 @@ STEP = 16
 
 
 def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
-    """Side at which the pictures of a dataset are kept: ``SLACK`` times the input, yet no larger
-    than its pictures are."""
+    """Side at which pictures are kept: ``SLACK`` times the input, no larger than they are."""
     wanted = int(size * SLACK)
     for item in items[:20]:
         try:

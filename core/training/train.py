@@ -89,8 +89,7 @@ def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
 def make_network(
     settings: Settings, progress: Progress | None = None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """The network to train, with the weights that it starts from, downloaded where they are
-    published. Raises UserError."""
+    """The network to train with its first weights, downloaded if published. Raises UserError."""
     import torch
 
     torch.manual_seed(settings.seed)
@@ -116,8 +115,7 @@ def make_network(
 def _pretrained(
     blueprint: Blueprint, progress: Progress | None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """A timm backbone with its published weights and their normalisation, under a new embedding.
-    Raises UserError."""
+    """A timm backbone as published, under a new embedding. Raises UserError."""
     found: Any = published(blueprint.backbone)
     weights = found.published(progress)
     if (
@@ -202,8 +200,7 @@ def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
 
 
 def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
-    """Where a siamese network draws the line between the same and another, by the pairs kept back
-    of its last source."""
+    """A siamese network's line between same and other, by pairs kept back of its last source."""
     source = next((s for s in reversed(sources) if len(s.validation)), None)
     if source is None:
         return None

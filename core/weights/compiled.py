@@ -99,8 +99,7 @@ class Graph:
 
 
 def usable() -> str | None:
-    """The version of OpenVINO to compile with; None where it is not installed, switched off, or a
-    GPU does the work."""
+    """The version of OpenVINO to compile with; None: not installed, switched off, or a GPU."""
     if not graphs.on() or device_kind() != "cpu":
         return None
     try:

@@ -1,5 +1,4 @@
-"""Files that a package from the index brings along: found without importing the package, and
-checked before they are used."""
+"""Files that a package brings: found without importing it, checked before they are used."""
 
 from __future__ import annotations
 

@@ -104,8 +104,7 @@ def usual() -> list[str]:
 
 
 def index(given: str) -> str:
-    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string
-    (``factory:IVF64,PQ16``)."""
+    """An index by name, with knobs (``hnsw:M=16``) or as ``factory:IVF64,PQ16``."""
     try:
         return index_spec(given).text
     except UserError as error:

@@ -181,8 +181,7 @@ OPEN, ERROR = "address_open", "address_trouble"
 
 
 def _address(turn: int, keep: Callable[[bytes], None]) -> None:
-    """A field for an address; ``keep`` takes the bytes found there. ``turn`` numbers queries: a new
-    one empties the field."""
+    """A field for an address; ``keep`` takes its bytes. A new ``turn`` empties the field."""
     with st.popover("Address", key=OPEN, on_change="rerun", width="stretch") as place:
         if not place.open:
             return

@@ -47,8 +47,7 @@ class Subject:
 
 
 def now() -> Subject:
-    """The subject as it is known now; where the main one is always searched with, and nothing was
-    chosen, it is chosen here."""
+    """The subject as known now; the main one is chosen here where it always is."""
     found = known(link.current())
     if _chosen_by_itself(found):
         crop.choose(found.crop)

@@ -157,8 +157,7 @@ def _ranked(
     rows: dict[str, int],
     judged: Judgements,
 ) -> Ranked:
-    """Every judged query against the whole gallery, without itself and what lies ``outside``, bool
-    (n,), of the gallery."""
+    """Every judged query against the gallery, without itself and ``outside``, bool (n,)."""
     own = [rows[id] for id in asked]
     scores = cosine_matrix(np.asarray(vectors[own]), vectors)
     relevant, junk = np.zeros(scores.shape, bool), np.tile(outside, (len(own), 1))

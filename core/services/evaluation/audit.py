@@ -1,5 +1,4 @@
-"""The metric audit: one query's real list under every published definition, and what other packages
-make of it."""
+"""The metric audit: one query's list by every published definition, and by other packages."""
 
 import warnings
 from collections.abc import Callable

@@ -1,5 +1,4 @@
-"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
-Evaluated once, then cached."""
+"""A cell: a dataset under a protocol, an encoder, an index. Evaluated once, then cached."""
 
 import datetime
 import json
@@ -372,8 +371,7 @@ def _answers(
     depth: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
-    without the query (q,)."""
+    """Hits as positions in the roles' gallery, int64 (q, depth), and index recall@10 (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)

@@ -200,8 +200,7 @@ def opened(queries: Sequence[str], gallery: str, join: str) -> Joined:
 
 
 def keep_table(file: str, data: bytes) -> str:
-    """Keep an uploaded CSV; returns the path that :func:`table` takes. Raises UserError where it is
-    no join."""
+    """Keep an uploaded CSV, as a path for :func:`table`. Raises UserError: it is no join."""
     if len(data) > MAX_BYTES:
         raise UserError(
             f"{file[:100]} is too large for a join.", f"At most {MAX_BYTES / 1e6:.0f} MB."

@@ -26,8 +26,7 @@ SAMPLE, K, SEED = 60, 10, 0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One distorted picture under one encoder: rank and cosine of its original, and how much of its
-    usual top K is left."""
+    """A distorted picture by an encoder: its original's rank, cosine; what of its top K is left."""
 
     encoder: str
     rank: int

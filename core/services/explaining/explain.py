@@ -74,8 +74,7 @@ class Explained:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the maps, in sentences: what could not be told, and how the
-        map did in the deletion test."""
+        """Sentences beside the maps: what could not be told, and how the deletion test went."""
         told = self.explanation.notes
         if self.deletion is not None:
             return (*told, self.deletion.words)
@@ -114,8 +113,7 @@ def methods_of(
 
 
 def matcher_of(reranker: str) -> str:
-    """How a re-ranker matches key points; empty where it compares none. Raises UserError where
-    there is none of that name."""
+    """How a re-ranker matches key points; empty: it does not. Raises UserError: no such one."""
     return rerankers.get(reranker).matcher if reranker else ""
 
 

@@ -37,8 +37,7 @@ class Loop(asyncio.SelectorEventLoop):
     def call_soon_threadsafe(
         self, callback: Callable[[*Given], object], *args: *Given, context: Context | None = None
     ) -> asyncio.Handle:
-        """As asyncio's; from the loop's own thread as ``call_soon``. Raises RuntimeError where the
-        loop is closed."""
+        """As asyncio's; in the loop's thread ``call_soon``. Raises RuntimeError: it is closed."""
         if _get_running_loop() is self:
             return self.call_soon(callback, *args, context=context)
         if self.is_closed():

@@ -54,8 +54,7 @@ _settled: ContextVar[tuple[Path, "Visitor | None"] | None] = ContextVar("settled
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A stranger on a public server. ``name`` is the digest of the browser's key: knowing it opens
-    nothing."""
+    """A stranger on a public server. ``name``: digest of the browser's key, opens nothing."""
 
     name: str
 
@@ -192,8 +191,7 @@ def _layer() -> Path | None:
 
 
 def _note(one: Visitor) -> None:
-    """Remember when a visitor was last here, at most once a minute; no folder is made for one who
-    has nothing."""
+    """Remember when a visitor with a folder was last here, at most once a minute."""
     now = time.monotonic()  # a clock that was set back says for hours that it was just now
     if now - _seen.get(one.name, -SEEN_EVERY_S) < SEEN_EVERY_S:
         return

@@ -365,8 +365,7 @@ def job_arguments(
     full: bool = False,
     again: bool = False,
 ) -> list[str]:
-    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan`
-    (``timed=False``) for points."""
+    """What ``jobs.start`` is given; the page polls :func:`plan` (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []

@@ -66,8 +66,7 @@ STATISTICS = (
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What synthetic vectors are drawn with: ``near`` int64 (n, NEAR) neighbours of each real row,
-    and the ``width``."""
+    """What synthetic vectors are drawn with: neighbours ``near`` int64 (n, NEAR), ``width``."""
 
     near: np.ndarray
     width: float

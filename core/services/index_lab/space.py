@@ -31,8 +31,7 @@ GROUP = Path("/sys/fs/cgroup")
 
 
 def free_bytes() -> int | None:
-    """Bytes that this process may still take: of the machine, or of its container; None where the
-    system does not say."""
+    """Bytes that this process may still take, of machine or container; None: unknown."""
     known = [value for value in (_machine(), _group()) if value is not None]
     return min(known) if known else None
 

@@ -377,8 +377,7 @@ class _Evaluation:
         )
 
     def _missing(self, found: Hits) -> np.ndarray:
-        """bool (q, k): which true hits are not there. Where equals of the k-th stand in for one
-        another, none is lost."""
+        """bool (q, k): which true hits are not there, unless an equal of the k-th stands in."""
         truth = self.truth
         assert truth is not None  # the first stage is the truth
         gone = ~(truth.ids[:, :, None] == found.ids[:, None, :]).any(axis=2) & (truth.ids >= 0)

@@ -1,5 +1,4 @@
-"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
-the same queries."""
+"""Approximation loss: vectors made smaller and searched faster, a stage at a time."""
 
 import json
 from dataclasses import asdict

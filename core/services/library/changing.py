@@ -79,8 +79,7 @@ def since_listed(before: Sequence[Item], dataset: Dataset) -> Difference:
 
 
 def since_built(dataset: Dataset, encoder: str) -> Difference:
-    """How a data set differs from what it held when it was last built with an encoder; all of it is
-    new where it never was."""
+    """How a data set differs from its last build with an encoder; all new without one."""
     held = [
         (float(meta.get("built") or 0.0), path)
         for path in store.folders(embed.KIND)

@@ -30,8 +30,7 @@ COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a file of vectors holds for a dataset, counted before any of it is taken: ``rows`` =
-    ``used`` + ``skipped``."""
+    """What a file of vectors holds for a dataset: ``rows`` = ``used`` + ``skipped``."""
 
     dim: int
     rows: int

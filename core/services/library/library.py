@@ -143,8 +143,7 @@ def contents(dataset: Dataset) -> dict:
 
 
 def _layout(dataset: Dataset) -> str:
-    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels
-    come from elsewhere."""
+    """How folders were understood, in words of :mod:`core.datasets.layout`; or empty."""
     if not isinstance(dataset, Folder | Zip):
         return ""
     chosen = layout.chosen(dataset.locator)
@@ -176,8 +175,7 @@ def encoder_row(encoder: Encoder) -> dict:
 
 
 def _text_row(encoder: Encoder) -> dict | None:
-    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
-    reads no text."""
+    """``languages``, ``state``, ``detail`` and ``bytes`` of a text tower; None without one."""
     if encoder.words is None:
         return None
     state = limits.within_reach(encoder.words.state())
@@ -195,8 +193,7 @@ def get_encoder_row(name: str) -> dict:
 
 
 def encoder_title(name: str) -> str:
-    """What people call an encoder; a name that is not known here (a report may come from another
-    machine) is its own title."""
+    """What people call an encoder; an unknown name (of another machine) is its own title."""
     try:
         return get_encoder_row(name)["title"]
     except UserError:
@@ -311,8 +308,7 @@ def _keep_list(locators: list[str]) -> None:
 
 
 def add_folder(path: str) -> str:
-    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator. Raises
-    UserError: nothing usable there."""
+    """Add a folder, zip, CSV or Parquet by its path; returns the locator. Raises UserError."""
     ownership.require_operator("Adding a place on the server")
     return _added(str(path).strip())
 
@@ -352,8 +348,7 @@ def add_archive(name: str, data: bytes) -> str:
 
 
 def add_uploaded(locator: str) -> str:
-    """Add what was uploaded and is kept; returns the locator. Raises UserError where a visitor
-    would have too many pictures."""
+    """Add what was uploaded; returns the locator. Raises UserError: too many for a visitor."""
     check_pictures(locator, len(open_dataset(locator, fresh=True).items))
     return _added(locator)
 

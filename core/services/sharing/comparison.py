@@ -57,8 +57,7 @@ def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResu
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A comparison as HTML, but for ``lead``, which is a sentence. ``agreement`` is empty where one
-    encoder answered."""
+    """A comparison as HTML, ``lead`` a sentence; ``agreement`` empty for a single encoder."""
 
     lead: str
     query: str

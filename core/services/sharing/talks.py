@@ -80,8 +80,7 @@ def drop(place: int) -> None:
 
 
 def show(place: int | None) -> Scene | None:
-    """Note which scene is shown, for the window with the notes; the last or first one beyond an
-    end. None ends the show."""
+    """Note which scene is shown, for the window with the notes. None ends the show."""
     talk = read()
     if place is None or not talk.scenes:
         keep(replace(talk, now=None))

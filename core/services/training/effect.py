@@ -127,8 +127,7 @@ def _asked(dataset: Dataset, one: Effect, learned: bool) -> str:
 
 
 def obstacle(run: str) -> str:
-    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it
-    can. Raises UserError."""
+    """Why nothing can be compared fairly on a run's pictures; else empty. Raises UserError."""
     noted = Run(run).held
     for locator in map(expanded, Run(run).settings().datasets):
         dataset = open_dataset(locator)
@@ -145,8 +144,7 @@ def _protocols(dataset: Dataset) -> list[Protocol]:
 
 
 def starting_point(run: str) -> str:
-    """The name of the encoder that a finished run began as. Raises UserError where it is not
-    finished, or its model is gone."""
+    """The encoder that a finished run began as. Raises UserError: unfinished, or a lost model."""
     settings = Run(run).settings()
     folder = find_model(settings.name)
     if folder is None or read_card(folder).get("run") != run:

@@ -98,8 +98,7 @@ def run_ids() -> list[str]:
 
 
 def settings_of(run: str) -> dict:
-    """What a run was told, and when it was ``created`` (epoch seconds). Raises UserError where
-    there is no such run."""
+    """What a run was told, and when ``created`` (epoch seconds). Raises UserError: no such run."""
     return {**Run(run).settings().to_dict(), "created": Run(run).created}
 
 
@@ -217,8 +216,7 @@ def _phases(
 
 
 def _since_resumed(past: Sequence[str]) -> list[str]:
-    """The phases of the process that is at work: each begins with reading the pictures, or with
-    what comes before that."""
+    """The phases of the process at work: each begins by reading the pictures or before."""
     starts = [place for place, name in enumerate(past) if name == PICTURES]
     later = past[starts[-1] :] if starts else past
     fitted = (

@@ -247,8 +247,7 @@ def start(settings: Settings) -> tuple[str, str]:
 
 
 def resume(run: str) -> str:
-    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError
-    where there is none."""
+    """Go on with a run as a job; one at work is joined. Raises UserError: no such run."""
     told, job = Run(run).settings(), job_of(run)
     ownership.require_own(Run(run).folder)
     if job is not None and job.active:
@@ -261,8 +260,7 @@ def resume(run: str) -> str:
 
 
 def stop(run: str, wait_s: float = 10.0) -> None:
-    """Stop the job that trains a run; what was learned stays. Raises UserError: no job trains it,
-    but a command line does."""
+    """Stop a run's job; what was learned stays. Raises UserError: a command line trains it."""
     job = job_of(run)
     if job is not None and job.active:
         jobs.cancel(job.id)
