@@ -210,8 +210,7 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
 
 
 def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
-    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds
-    enough."""
+    """The first rule that fits; of what was measured (``near``) nothing does or finds enough."""
     rules = _left(size, dim, memory, recall, near)
     fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:
