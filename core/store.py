@@ -65,6 +65,7 @@ __all__ = [
     "Entry",
     "base",
     "cache",
+    "came",
     "carried",
     "check_space",
     "delete",
@@ -197,6 +198,14 @@ def find(kind: str, name: str) -> Path | None:
                 with_suppressed_errors(os.utime, path)
             return path
     return None
+
+
+def came(kind: str, name: str, key: str) -> Path | None:
+    """The folder that came with the code under this name, where it is whole and of this key, else
+    None."""
+    path = shipped() / kind / name
+    meta = (read_meta(path) or {}) if path.is_dir() else {}
+    return path if meta.get("key") == key and sound(path) else None
 
 
 @contextmanager

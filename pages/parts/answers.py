@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import batching, serving
+from core.services.search import serving
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -205,8 +205,8 @@ def _patience_s() -> float:
 
 
 def _crowded() -> bool:
-    """Whether several visitors wait for encoders; where there are none, they are one person's."""
-    return hosted() and batching.crowded()
+    """Whether several visitors wait for answers; where there are none, they are one person's."""
+    return hosted() and asking.others()
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.metrics import ranked, table
 from core.metrics.ranked import Ranked, Roles
 from core.neighbours import cosine_matrix
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell, card
 from core.services.evaluation.fused import first_hits
@@ -107,7 +107,7 @@ def unjudged(
 def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgements) -> Cell:
     made = bound(dataset, encoder)
     vectors = made.vectors()
-    items = embed.item_rows(dataset, vectors)
+    items = stored.item_rows(dataset, vectors)
     rows = {item.id: row for row, item in enumerate(items)}
     asked = [id for id in queries if id in rows]
     protocol = dataset.protocol()

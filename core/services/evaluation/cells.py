@@ -16,7 +16,7 @@ from core.metrics import stream, table
 from core.metrics.stream import Roles
 from core.neighbours import rank, without_own
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import bound
 from core.services.embedding.contents import content_hash
 from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
@@ -208,11 +208,11 @@ def cell(
     where it is missing. Raises UserError: unknown names or knobs, or embeddings that are not
     built."""
     encoder = bound(dataset, encoder_name).encoder
-    found = embed.read(dataset, encoder)
-    items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
+    found = stored.read(dataset, encoder)
+    items, by = stored.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         **asking,
         "roles": digest(items, protocol),
         "metrics": list(table.DEFAULT),
@@ -269,8 +269,8 @@ def _write(
     index: IndexSpec,
     progress: Progress | None,
 ) -> dict:
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol)
     top = table.deepest(table.DEFAULT)
     asked = [items[row] for row in roles.queries]
@@ -322,7 +322,7 @@ def _listed(
     progress: Progress | None,
 ) -> tuple[stream.Evaluated, np.ndarray]:
     """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
-    found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
+    found, top = stored.read(dataset, encoder), table.deepest(table.DEFAULT)
     depth = look.depth if look else 0
     hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, depth, progress)
     if look is not None and len(hits):

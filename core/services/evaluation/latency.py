@@ -17,7 +17,7 @@ from core.images import decode
 from core.indexes.base import Index
 from core.items import among
 from core.metrics.statistics import summary
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.passes import UNKNOWN_S, BuildTimes, alone_each
 from core.services.hardware import busy, hardware
@@ -101,7 +101,7 @@ def measured(
     encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
     index |= {"reranker": spec.reranker} if spec.reranker else {}
-    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
+    causes = {**stored.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
     def write(folder: Path) -> dict:
         (folder / "times.json").write_text(
@@ -136,7 +136,7 @@ def _measure(
 ) -> dict:
     engine = Engine(bound(dataset, encoder_name), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
-    items = embed.item_rows(dataset, engine.found)
+    items = stored.item_rows(dataset, engine.found)
     picked = [
         items[row]
         for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)
@@ -153,8 +153,9 @@ def _measure(
 
 
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
-    """``encode_s`` is None for shipped embeddings; encoders of one pass share its reading."""
-    folder, cost = embed.find(dataset, encoder), index.cost()
+    """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
+    share the time of reading."""
+    folder, cost = stored.find(dataset, encoder), index.cost()
     meta = (store.read_meta(folder) if folder else None) or {}
     return {
         "encode_s": meta.get("encode_s"),

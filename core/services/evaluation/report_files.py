@@ -7,7 +7,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.metrics import stream, table
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
 from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
@@ -166,9 +166,9 @@ def _roles(
 ) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
     made = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, made)
+    found = stored.read(dataset, made)
     roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
-    return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]
+    return found.vectors, roles, [_word(item.id) for item in stored.item_rows(dataset, found)]
 
 
 def _word(name: str) -> str:

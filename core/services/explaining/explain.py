@@ -20,10 +20,10 @@ from core.indexes.minhash import MinHashIndex
 from core.keypoints import SIDE
 from core.neighbours import dots
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, usual
+from core.services.embedding import stored, usual
 from core.services.embedding.crops import Cropped, Edges, Several, frames, nearest_objects
-from core.services.embedding.embed import item_rows
 from core.services.embedding.roles import codes
+from core.services.embedding.stored import item_rows
 from core.services.index_lab import buckets
 from core.services.search import subject
 from core.services.search.engines import Engine
@@ -144,14 +144,14 @@ def explain(
     query, _ = subject.settled(query)
     item = item_of(dataset, hit)
     asked = made.vector(query)
-    stored, box = _stored(made.found, encoder, item.id, asked[0])
-    score = float(dots(stored, asked)[0])
+    own, box = _stored(made.found, encoder, item.id, asked[0])
+    score = float(dots(own, asked)[0])
     pictures = (
         _query_picture(query, dataset, made.encoder, chosen.name),
         _hit_picture(dataset, item, made.encoder, chosen.name, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
-    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], stored[0])
+    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], own[0])
     pair = Pair(
         *pictures,
         inner,
@@ -188,7 +188,7 @@ def _stored(
     """The vector of a picture, float32 (1, dim); where several objects of each are searched, that
     of the nearest to ``asked``, and its box."""
     if item_id not in found.ids:
-        raise embed.lacks_vector(found, encoder, item_id)
+        raise stored.lacks_vector(found, encoder, item_id)
     row = np.array([found.ids.index(item_id)])
     if found.parts is None:
         return np.asarray(found.vectors[row]), None

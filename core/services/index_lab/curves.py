@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
 from core.services.index_lab.ahead import Ahead
@@ -163,7 +163,7 @@ def plan(
     """
     _check_k(k)
     specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
-    vectors = embed.read(dataset, ready)
+    vectors = stored.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
     about = causes(dataset, ready, QUERIES, size if size > real else 0)
@@ -278,7 +278,7 @@ class _Lab:
         ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
-            len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
+            len(galleries.gallery_rows(dataset, stored.read(dataset, ready), dataset.protocol())),
         )
         self._space: Space | None = None
 
@@ -307,7 +307,7 @@ class _Lab:
             "source": self.dataset.locator,
             "dataset_name": self.dataset.name,
             "encoder_name": self.encoder,
-            "embeddings": store.key(embed.causes(self.dataset, self.ready)),
+            "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
         try:

@@ -8,7 +8,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
@@ -39,7 +39,7 @@ def waterfall(
     _check(chain, k)
     spec, ready = (index_spec(chain.index), with_vectors(dataset, encoder).encoder)
     judged = protocol_named(dataset, protocol)
-    items = embed.item_rows(dataset, embed.read(dataset, ready))
+    items = stored.item_rows(dataset, stored.read(dataset, ready))
     made = {
         **asdict(chain),
         "index": indexes.get(spec.name).fingerprint(**spec.build),

@@ -19,9 +19,8 @@ from core.datasets.base import Dataset
 from core.datasets.zipped import Zip, around
 from core.disk import flush_file
 from core.errors import UserError
-from core.services.embedding import embed, stored
-from core.services.embedding.contents import keys_in
-from core.services.embedding.stored import key_of
+from core.services.embedding import stored
+from core.services.embedding.stored import key_of, keys_in
 from core.services.hosting import limits
 from core.services.library import adding, library
 from core.services.library.adding import Files
@@ -82,7 +81,7 @@ def since_built(dataset: Dataset, encoder: str) -> Difference:
     """How a data set differs from its last build with an encoder; all new without one."""
     held = [
         (float(meta.get("built") or 0.0), path)
-        for path in store.folders(embed.KIND)
+        for path in store.folders(stored.KIND)
         if (meta := store.read_meta(path) or {}).get("source") == dataset.locator
         and meta.get("encoder_name") == encoder
     ]
@@ -178,7 +177,7 @@ def read_files(places: Sequence[str]) -> Files:
 
 def built(locator: str) -> tuple[str, ...]:
     """Names of encoders that were built for a data set, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
+    metas = (store.read_meta(path) or {} for path in store.folders(stored.KIND))
     return tuple(sorted({one["encoder_name"] for one in metas if one.get("source") == locator}))
 
 

@@ -15,7 +15,7 @@ from core.encoders.trained import UNTRAINED, find_model, read_card
 from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import cluster_of, roles_of
@@ -263,8 +263,8 @@ def _heads(
     dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
 ) -> dict[str, tuple[tuple[str, bool], ...]]:
     """Query id -> the first hits of its list."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     rows = {item.id: row for row, item in enumerate(items)}
     asked = replace(roles, queries=np.array([rows[id] for id in ids], np.int64))
@@ -295,8 +295,8 @@ def per_query(
     only: frozenset[str] | None = None,
 ) -> PerQuery:
     """Exact search over the whole gallery, query by query. Raises UserError: not built."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     if only is not None:
         roles = replace(
