@@ -164,8 +164,7 @@ def found_subject(subject: dict, key: str) -> None:
 def picture_grid(
     items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
-    """Thumbnails to choose from, one of them; as :func:`pictures_picked`. Returns the id clicked,
-    the last of several."""
+    """Thumbnails to choose one from, as :func:`pictures_picked`. Returns the id clicked last."""
     return (pictures_picked(items, label, key, side, selected) or [None])[-1]
 
 

@@ -43,8 +43,11 @@ class Unjudged:
 
 def pool(dataset: Dataset, encoders: Sequence[str], query: str, k: int = DEPTH) -> list[str]:
     """The first ``k`` hits of every encoder, each once, in an order that says nothing of ranks and
-    is the same for every judge. Raises UserError: embeddings that are not built, or a picture that
-    is no query."""
+    is the same for every judge.
+
+    Raises:
+        UserError: embeddings that are not built, or a picture that is no query.
+    """
     found: dict[str, None] = {}
     for name in dict.fromkeys(encoders):
         lists = first_hits(dataset, name, None, [query], k)
@@ -82,7 +85,10 @@ def qrels(judged: Judgements) -> Iterator[str]:
 
 def evaluated(dataset: Dataset, encoders: Sequence[str], judged: Judgements) -> Report:
     """A report over the judged queries, one cell an encoder, which Metrics shows like any other.
-    Raises UserError: nothing was judged to fit, or embeddings that are not built."""
+
+    Raises:
+        UserError: nothing was judged to fit, or embeddings that are not built.
+    """
     queries = [id for id, items in sorted(judged.items()) if any(items.values())]
     if not queries:
         raise UserError(
@@ -157,8 +163,7 @@ def _ranked(
     rows: dict[str, int],
     judged: Judgements,
 ) -> Ranked:
-    """Every judged query against the whole gallery, without itself and what lies ``outside``, bool
-    (n,), of the gallery."""
+    """Every judged query against the gallery, without itself and ``outside``, bool (n,)."""
     own = [rows[id] for id in asked]
     scores = cosine_matrix(np.asarray(vectors[own]), vectors)
     relevant, junk = np.zeros(scores.shape, bool), np.tile(outside, (len(own), 1))

@@ -1,5 +1,4 @@
-"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
-Evaluated once, then cached."""
+"""A cell: a dataset under a protocol, an encoder, an index. Evaluated once, then cached."""
 
 import datetime
 import json
@@ -206,8 +205,11 @@ def cell(
     progress: Progress | None = None,
 ) -> Cell:
     """Evaluate, or read what was evaluated. The embeddings have to be built; an index is built
-    where it is missing. Raises UserError: unknown names or knobs, or embeddings that are not
-    built."""
+    where it is missing.
+
+    Raises:
+        UserError: unknown names or knobs, or embeddings that are not built.
+    """
     encoder = bound(dataset, encoder_name).encoder
     found = stored.read(dataset, encoder)
     items, by = stored.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
@@ -372,8 +374,7 @@ def _answers(
     depth: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
-    without the query (q,)."""
+    """Hits as positions in the roles' gallery, int64 (q, depth), and index recall@10 (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)

@@ -40,8 +40,7 @@ BUSY = 1.5
 def _one_by_one(
     engine: Engine, spec: IndexSpec, items: Sequence[Item], progress: Progress | None
 ) -> dict[str, list[float]]:
-    """Stage -> milliseconds of each run, after those that warm up: every picture goes the way that
-    a query of a person goes."""
+    """Stage -> milliseconds of each run after warm-up: pictures go the way of a person's query."""
     times: dict[str, list[float]] = {}
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
@@ -226,8 +225,7 @@ def timing_s(name: str, times: BuildTimes) -> float:
 
 
 def alone_by(measured: dict) -> float | None:
-    """Seconds to prepare and encode a picture in one process, by what :func:`measured` gave; None
-    where nothing was encoded."""
+    """Seconds to prepare and encode a picture, by what :func:`measured` gave; or None."""
     prepare, encode = (
         measured.get(stage, {}).get(kind, {}).get("p50")
         for stage, kind in (("preprocess", "single"), ("encode", "batch"))

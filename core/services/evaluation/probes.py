@@ -1,5 +1,4 @@
-"""What does an encoder think "similar" means? What its nearest pictures share with the query more
-often than chance."""
+"""What does an encoder think "similar" means? What its hits share beyond chance."""
 
 import json
 from collections.abc import Sequence
@@ -88,8 +87,7 @@ def _read(folder: Path) -> list[Probe]:
 
 
 def factors(items: Sequence[Item]) -> dict[str, list[object]]:
-    """Name -> value of each item, for fields and attributes with at least 2 values that pictures
-    share."""
+    """Name -> value of each item, for fields and attributes with 2 shared values or more."""
     found: dict[str, list[object]] = {name: [item.value(name) for item in items] for name in FIELDS}
     for name in dict.fromkeys(name for item in items for name in item.attributes):
         found[FIRST_OF.get(name, name)] = [_plain(item.value(name)) for item in items]

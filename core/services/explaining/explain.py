@@ -48,9 +48,12 @@ MATCHES = MatchedPoints.name
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found. ``score`` is its cosine, by the stored vectors, or the number of inliers
-    where ``unit`` says so; ``pictures`` are query and hit, RGB uint8, as far as they were encoded;
-    ``deletion`` is None where no map marks anything of the hit; ``ms`` is how long it took."""
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
 
     dataset: str
     encoder: str
@@ -74,8 +77,7 @@ class Explained:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the maps, in sentences: what could not be told, and how the
-        map did in the deletion test."""
+        """Sentences beside the maps: what could not be told, and how the deletion test went."""
         told = self.explanation.notes
         if self.deletion is not None:
             return (*told, self.deletion.words)
@@ -86,8 +88,11 @@ class Explained:
 
 def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[Explainer]:
     """The explainers for hits of an encoder through an index, the encoder's own first; and for what
-    a re-ranker compared. Raises UserError: an unknown index or re-ranker, or imported vectors, of
-    which nothing can be told."""
+    a re-ranker compared.
+
+    Raises:
+        UserError: an unknown index or re-ranker, or imported vectors, of which nothing can be told.
+    """
     if encoder.tier == "imported":
         raise UserError(
             f"{encoder.name} are imported vectors: what in a picture made them is not known.",
@@ -114,8 +119,7 @@ def methods_of(
 
 
 def matcher_of(reranker: str) -> str:
-    """How a re-ranker matches key points; empty where it compares none. Raises UserError where
-    there is none of that name."""
+    """How a re-ranker matches key points; empty: it does not. Raises UserError: no such one."""
     return rerankers.get(reranker).matcher if reranker else ""
 
 

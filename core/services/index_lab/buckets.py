@@ -84,8 +84,7 @@ def curve(method: str, rows: int, bands: int) -> tuple[np.ndarray, np.ndarray, f
 
 
 def in_bands(codes: np.ndarray, other: np.ndarray, rows: int, bands: int) -> np.ndarray:
-    """bool (..., bands): which bands of two signatures (..., bits) are equal as a whole; what fills
-    no band counts nowhere."""
+    """bool (..., bands): which whole bands of two signatures (..., bits) are equal."""
     same = (codes == other)[..., : rows * bands]
     return same.reshape(*same.shape[:-1], bands, rows).all(axis=-1)
 

@@ -44,8 +44,7 @@ def brought() -> list[Imported]:
 
 
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:
-    """Which of the vectors with these ids can't be used: those of no picture, and those in
-    ``zeros``, without direction."""
+    """Which vectors of these ids can't be used: those of no picture, and ``zeros``."""
     known = set(dataset.ids)
     return tuple(
         Skipped(id, NO_DIRECTION if id in known else NO_PICTURE)

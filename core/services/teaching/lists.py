@@ -24,8 +24,7 @@ WORKED = {"mAP": "AP", "nDCG@10": "nDCG@K"}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An encoder's first hits: ids from rank 1, whether each is relevant, and R, the relevant
-    pictures in the whole gallery."""
+    """An encoder's first hits: ids, whether each is relevant, and R of the whole gallery."""
 
     ids: tuple[str, ...]
     right: tuple[bool, ...]

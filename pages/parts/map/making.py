@@ -187,8 +187,7 @@ def missing_vectors(view: MapView) -> None:
 
 
 def _first_time(locator: str, names: list[str]) -> bool:
-    """Whether this session has not begun this by itself before: a build that was stopped is not
-    begun again unasked."""
+    """Whether this session has not begun this unasked before: it may have been stopped."""
     tried, what = st.session_state.setdefault(TRIED, set()), (locator, *names)
     known = what in tried
     tried.add(what)

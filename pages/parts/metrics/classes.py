@@ -1,5 +1,4 @@
-"""Which classes are hard for which encoder: one shade a mean, light to dark, so that two hundred
-classes still read."""
+"""Which classes are hard for which encoder: a shade for each mean, light to dark."""
 
 from html import escape
 
