@@ -1,5 +1,4 @@
-"""Image similarity search, side by side: everything but the pages. Imports nothing; each part loads
-what it needs."""
+"""Image similarity search, side by side: everything but the pages."""
 
 import os
 

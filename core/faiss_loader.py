@@ -31,8 +31,7 @@ def faiss() -> ModuleType:
 
 
 def threads() -> int:
-    """Cores that this process may use: a container or ``taskset`` often allows fewer than the
-    machine has."""
+    """Cores that this process may use: a container or ``taskset`` may allow few."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

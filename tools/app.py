@@ -39,6 +39,7 @@ from core.services.embedding import opening
 from core.services.hosting import logs
 from core.services.hosting.loop import Loop
 from core.services.hosting.web import Front
+from pages.parts import quicker
 
 
 @asynccontextmanager
@@ -49,6 +50,7 @@ async def begun(_: App) -> AsyncIterator[dict]:
         streamlit.logger.update_formatter()
     if settings.hosted():
         memory.start_trimming()
+    quicker.begin()
     settings.rows()  # a setting that can't be understood ends the start, with its sentence
     warm.start(opening.FIRST_DATASET, opening.FIRST_ENCODERS, opening.FIRST_INDEX)
     visitors.start_sweeping()

@@ -34,8 +34,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of a projection: its default, the range allowed, values worth trying, and what it
-    changes."""
+    """A parameter: its default, the range allowed, values worth trying, its effect."""
 
     default: int | float
     low: float
@@ -44,8 +43,7 @@ class Setting:
     about: str = ""
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
-        range."""
+        """``value`` as this setting's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (whole and int(value) != value):
@@ -69,8 +67,7 @@ class Projection(ABC):
     """One sentence: what a distance on such a map means, and what it does not."""
     settings: Mapping[str, Setting] = MappingProxyType({})
     aligns: bool = False
-    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay
-    comparable with."""
+    """Whether :meth:`fit` takes ``anchor``: the places on another map to stay comparable with."""
     fit_up_to: int = 60_000
     """Larger sets are arranged by a sample, and the rest is placed among it."""
     version: int = 1
@@ -116,8 +113,7 @@ class Projection(ABC):
         return self.positions
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
-        does not change."""
+        """Places of new float32 (q, dim) rows on a fitted map: float32 (q, 2). The map stays."""
         self._check_new(vectors)
         return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
@@ -314,7 +310,6 @@ def memberships(distances: np.ndarray) -> np.ndarray:
         sigma = np.sqrt(low * high)
         too_much = np.exp(-over / sigma[:, None]).sum(axis=1) > target
         high, low = np.where(too_much, sigma, high), np.where(too_much, low, sigma)
-    floor = 1e-3 * np.maximum(
-        np.asarray(distances).mean(axis=1), TINY
-    )  # as UMAP: equal vectors share, none takes all
+    # as UMAP: equal vectors share, none takes all
+    floor = 1e-3 * np.maximum(np.asarray(distances).mean(axis=1), TINY)
     return np.exp(-over / np.maximum(sigma, floor)[:, None])

@@ -1,5 +1,4 @@
-"""The last line of defence: whatever goes wrong becomes a message on the page and a traceback in
-the server's log."""
+"""Whatever goes wrong becomes a message on the page and a traceback in the server's log."""
 
 import logging
 from collections.abc import Callable

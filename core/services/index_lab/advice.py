@@ -154,8 +154,7 @@ def _care(best: Point, base: Point | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """An index as it is typed, its bytes for the gallery in question, why it is taken, and whether
-    the size is one for it."""
+    """An index as typed, its bytes for the gallery, why it is taken, whether the size fits."""
 
     text: str
     bytes: int
@@ -168,8 +167,7 @@ class _Rule:
 
 
 def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
-    """Sizes and manners by the formulas of the faiss wiki, the most wanted first; which a recall
-    needs, by its guidelines."""
+    """Sizes and kinds by faiss's wiki, the most wanted first, as a recall needs."""
     plain, graph, short = 4 * size * dim, size * (4 * dim + 8 * HNSW_LINKS), size * dim
     pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
     effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
@@ -210,8 +208,7 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
 
 
 def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
-    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds
-    enough."""
+    """The first rule that fits; of what was measured (``near``) nothing does or finds enough."""
     rules = _left(size, dim, memory, recall, near)
     fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:

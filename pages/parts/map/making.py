@@ -68,8 +68,7 @@ def panel(view: MapView) -> None:
 
 
 def pictures(view: MapView) -> None:
-    """Where maps are there without their small pictures (somebody deleted them), make these in
-    passing, once."""
+    """Where maps are there without their small pictures (deleted), make these once."""
     version, arguments = cached.version(view.base.dataset), _arguments(view)
     if watching.started(arguments) or cached_maps.sheet(view.base.dataset, version) is not None:
         return
@@ -165,8 +164,7 @@ def missing(view: MapView) -> list[str]:
 
 
 def missing_vectors(view: MapView) -> None:
-    """Say what the maps of this page can't show yet; build it where something that is shown waits
-    for it."""
+    """Say what the maps can't show yet; build it where what is shown waits for it."""
     names, locator = missing(view), view.base.dataset
     if not names:
         return
@@ -189,8 +187,7 @@ def missing_vectors(view: MapView) -> None:
 
 
 def _first_time(locator: str, names: list[str]) -> bool:
-    """Whether this session has not begun this by itself before: a build that was stopped is not
-    begun again unasked."""
+    """Whether this session has not begun this unasked before: it may have been stopped."""
     tried, what = st.session_state.setdefault(TRIED, set()), (locator, *names)
     known = what in tried
     tried.add(what)
