@@ -39,15 +39,13 @@ def write_meta(folder: Path, noted: dict) -> None:
 
 
 def parse_meta(text: str) -> dict:
-    """What ``meta.json`` says. Raises ValueError where that is no object, or not what was
-    written."""
+    """What ``meta.json`` says. Raises ValueError where that is no object, or was changed."""
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")
     known = meta.pop("checksum", None)
-    if known != _of_meta(meta) and (
-        known is not None or "checksums" in meta
-    ):  # before there were checksums it had none
+    # before there were checksums it had none
+    if known != _of_meta(meta) and (known is not None or "checksums" in meta):
         raise ValueError("its checksum differs")
     built = meta.get("built")
     if built is not None and not isinstance(built, int | float):
@@ -60,11 +58,9 @@ def _of_meta(meta: dict) -> str:
 
 
 def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
-    """File -> what is wrong with it; empty where the folder holds what ``meta`` says.
-
-    Folders of before there were checksums are judged by sizes and by how their files begin: never
-    with zeros alone.
-    """
+    """File -> what is wrong with it; empty where the folder holds what ``meta`` says. Folders of
+    before there were checksums are judged by sizes and by how their files begin: never with zeros
+    alone."""
     sizes, sums = meta.get("files"), meta.get("checksums") or {}
     found = states(folder)
     if not whole and _sound.get(str(folder)) == (found, sums):
@@ -93,11 +89,9 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
         if known is None:
             return "begins with zeros" if begins_with_zeros(path) else ""
         own = checksums(path, size) if whole else [None, sampled(path, size)]
-        return (
-            "its content has changed"
-            if own[1] != known[1] or (whole and own[0] != known[0])
-            else ""
-        )
+        if own[1] != known[1] or (whole and own[0] != known[0]):
+            return "its content has changed"
+        return ""
     except OSError as error:
         return f"can't be read: {error.strerror}"
 

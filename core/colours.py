@@ -10,15 +10,12 @@ from PIL import Image
 
 STRIP_PIXELS = 4_000_000
 LEVEL_STEPS = {"L;2": 85, "L;4": 17}
-"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as the file says
-it."""
+"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as it is."""
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
-    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white.
-
-    ``low`` is what :func:`low_bytes` gave for it.
-    """
+    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white. ``low`` is
+    what :func:`low_bytes` gave for it."""
     small = image.width * image.height <= STRIP_PIXELS
     if small and image.mode == "RGB" and "transparency" not in image.info:
         return np.array(image)  # most pictures: nothing to convert
@@ -57,9 +54,8 @@ def low_bytes(image: Any, again: Callable[[], Any]) -> Image.Image | None:
     if stored != "RGB;16B" or not isinstance(image.info["transparency"], tuple):
         return None
     low = again()
-    low.tile = [
-        tile._replace(args="RGB;16L") for tile in low.tile
-    ]  # read as if the halves were swapped
+    # read as if the halves were swapped
+    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
     low.load()
     return low
 
@@ -70,8 +66,7 @@ def _equal(pixels: np.ndarray, levels: list[int] | tuple[int, ...]) -> np.ndarra
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in full-width pieces with their top row: colours are converted with memory for
-    one piece."""
+    """The picture in full-width pieces with their top row: it takes memory for one piece."""
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))

@@ -1,5 +1,4 @@
-"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes,
-a full disk."""
+"""Writing to disk, nothing ever half there: names, atomic files, locks, a full disk."""
 
 import errno
 import logging
@@ -60,8 +59,7 @@ than all else of :func:`base`."""
 
 
 def layers() -> list[Path]:
-    """The artifacts folders that are read, the own one first; one of them where nobody is a
-    visitor."""
+    """The artifacts folders that are read, the own first; one where nobody is a visitor."""
     return list(dict.fromkeys((root(), base())))
 
 
@@ -123,8 +121,7 @@ def shipped() -> Path:
 
 
 def safe(name: str) -> str:
-    """``name``, if it can only be a name of one file: no separator, no dot first. Raises
-    UserError."""
+    """``name``, if it can only name one file: no separator, no dot first. Raises UserError."""
     if not SAFE.fullmatch(name):
         raise UserError(
             f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are."
@@ -139,10 +136,8 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader finds the old bytes or the new, never half of them.
-
     ``durable``: after a power cut too. What is easily had again, and read with a check, can save
-    the wait for the disk.
-    """
+    the wait for the disk."""
     with writing(path.parent):
         make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=NEW, dir=path.parent)
@@ -162,8 +157,7 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk
-    that one says so."""
+    """Make a folder and those above it. Raises UserError, on a full disk that one."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -193,8 +187,7 @@ def _closed(folder: Path, error: OSError) -> UserError:
 
 
 def flush_tree(folder: Path) -> None:
-    """Wait until every file under a folder is on the disk, and so are the folders with their
-    names."""
+    """Wait until every file under a folder is on the disk, and the folders with their names."""
     for inner, _, names in os.walk(folder, topdown=False):
         for name in names:
             flush_file(Path(inner, name))
@@ -202,8 +195,7 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the
-    content does not."""
+    """Wait until a file's content is on the disk: a rename may outlive a power cut alone."""
     _flush(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
 
 
@@ -233,9 +225,8 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in FULL or SHORT.search(str(error)):
-            elsewhere = error.filename is not None and not _related(
-                error.filename, folder
-            )  # the system's temporary files, say
+            # the system's temporary files, say
+            elsewhere = error.filename is not None and not _related(error.filename, folder)
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if (
@@ -264,12 +255,8 @@ def lock(
     name: str, progress: Progress | None = None, poll_s: float = 0.2, wait_s: float = float("inf")
 ) -> Iterator[None]:
     """Hold a named lock between processes and threads. The system drops it when the holder dies,
-    however it dies.
-
-    Raises:
-        Cancelled: ``progress`` said stop while waiting.
-        TimeoutError: another held it for ``wait_s`` seconds.
-    """
+    however it dies. Raises Cancelled: ``progress`` said stop while waiting. Raises TimeoutError:
+    another held it for ``wait_s`` seconds."""
     path = lock_file(name)
     with writing(path.parent):
         make_folder(path.parent)

@@ -1,5 +1,4 @@
-"""The two ways work ends early: a person gave something that can't be used, or a person said
-stop."""
+"""How work ends early: a person gave something that can't be used, or a person said stop."""
 
 from collections.abc import Callable
 

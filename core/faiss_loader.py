@@ -15,10 +15,7 @@ from core.errors import UserError
 @cache
 def faiss() -> ModuleType:
     """The faiss module, told to use no more threads than this process may run on, or was allowed.
-
-    Raises:
-        UserError: faiss is not installed, or does not load on this machine.
-    """
+    Raises UserError: faiss is not installed, or does not load on this machine."""
     try:
         import faiss as module
     except ImportError as error:

@@ -48,8 +48,7 @@ FILLING = (
         for start, step in ((0x55, 0), (0x2A, 0), (0x0F, 37), (0x71, 11), (0x3C, 53))
     ),
 )
-"""Pretended continuations of a scan: different enough that one which is read shows in the
-pixels."""
+"""Made continuations of a scan: different enough that one that is read shows in the pixels."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Of photographs that phones store as HEVC, which is not decoded here."""
 VP8_START = b"\x9d\x01\x2a"
@@ -123,8 +122,7 @@ def end_of(data: bytes) -> int | None:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks
-    through them."""
+    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = data[found.end() - 1], found.end()
@@ -136,11 +134,9 @@ def segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def exif_segments(data: bytes, most: int) -> int:
-    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``.
-
-    Pillow's walk and not libjpeg's: it does not step over the contents of every marker. More than
-    :data:`MAX_PIECES` are not walked through and count as ``most``.
-    """
+    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``. Pillow's walk and
+    not libjpeg's: it does not step over the contents of every marker. More than :data:`MAX_PIECES`
+    are not walked through and count as ``most``."""
     at, count = 2, 0
     for _ in range(MAX_PIECES):
         found = _HEADER_MARKER.search(data, at)
@@ -154,8 +150,7 @@ def exif_segments(data: bytes, most: int) -> int:
 
 
 def scans(data: bytes) -> int:
-    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked through and count as
-    scans."""
+    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked and count as scans."""
     found = [marker for marker, _ in islice(segments(data), MAX_PIECES)]
     return found.count(SCAN) if len(found) < MAX_PIECES else len(found)
 
@@ -194,8 +189,7 @@ def _without_padding(data: bytes) -> bytes:
 
 
 def _has_every_scan(data: bytes, found: list[tuple[int, int]]) -> bool:
-    """Whether the scans cover every component and, where they are progressive, every coefficient to
-    its last bit."""
+    """Whether the scans cover every component and, if progressive, every coefficient wholly."""
     frame = next(((marker, at) for marker, at in found if marker in FRAMES), None)
     if frame is None or len(data) < frame[1] + 8:
         return False
@@ -284,8 +278,7 @@ def _bmp_end(data: bytes) -> int:
 
 
 def _avif_end(data: bytes) -> int | None:
-    """Behind the last box that belongs to the picture; another ``ftyp`` is another file, a video's
-    mostly."""
+    """Behind the last box that belongs to the picture; another ``ftyp`` is another file."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -301,8 +294,7 @@ def _avif_end(data: bytes) -> int | None:
 
 
 def _tiff_end(data: bytes) -> int:
-    """Behind the directory of the first page, the values that it points to and the strips or tiles
-    that they list."""
+    """Behind the first page's directory, the values it points to and their strips or tiles."""
     order = "<" if data[:2] == b"II" else ">"
     large = data[2:4] in (b"+\0", b"\0+")
     word, entry, count_kind = ("Q", 20, "Q") if large else ("I", 12, "H")

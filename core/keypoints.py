@@ -203,8 +203,7 @@ def _passing(
 
 
 def _two_nearest(left: np.ndarray, right: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each on the left: numbers int (n, 2) and distances float32 (n, 2) of the two nearest on
-    the right."""
+    """For each left: numbers int (n, 2) and distances float32 (n, 2) of the two nearest right."""
     import cv2
 
     if how == FLANN:

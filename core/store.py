@@ -65,6 +65,7 @@ __all__ = [
     "Entry",
     "base",
     "cache",
+    "came",
     "carried",
     "check_space",
     "delete",
@@ -131,13 +132,8 @@ _refused: dict[Path, dict] = {}
 
 def fingerprint(causes: object) -> str:
     """20 hex digits of the canonical JSON of ``causes``: the order of keys does not count, and 1.0
-    is 1.
-
-    Raises:
-        TypeError: a cause that JSON can't say, or a key that is not a string: never ignored, never
-            guessed.
-        ValueError: a number that is not finite.
-    """
+    is 1. Raises TypeError: a cause that JSON can't say, or a key that is not a string: never
+    ignored, never guessed. Raises ValueError: a number that is not finite."""
     text = json.dumps(
         _canonical(causes),
         sort_keys=True,
@@ -176,8 +172,7 @@ def digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finished entry of the cache, as the Library page lists it: ``bytes`` on disk, times in
-    epoch seconds."""
+    """A finished entry of the cache as listed: ``bytes`` on disk, times in epoch seconds."""
 
     kind: str
     key: str
@@ -206,6 +201,14 @@ def find(kind: str, name: str) -> Path | None:
     return None
 
 
+def came(kind: str, name: str, key: str) -> Path | None:
+    """The folder that came with the code under this name, where it is whole and of this key, else
+    None."""
+    path = shipped() / kind / name
+    meta = (read_meta(path) or {}) if path.is_dir() else {}
+    return path if meta.get("key") == key and sound(path) else None
+
+
 @contextmanager
 def looking() -> Iterator[None]:
     """A block that only asks what there is: what it finds is not marked as used."""
@@ -231,8 +234,7 @@ def _is_foreign(path: Path, meta: dict) -> bool:
 
 
 def sound(path: Path) -> bool:
-    """Whether a finished folder says what it is and its files are those that were written; logged
-    where not."""
+    """Whether a finished folder's files are those that were written; logged where not."""
     meta = read_meta(path)
     return meta is not None and not faults(path, meta)
 
@@ -277,11 +279,8 @@ def kept(
     durable: bool = True,
 ) -> T:
     """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is
-    built again, once.
-
-    ``durable=False``: of something small that is made while a person waits; after a power cut it is
-    made again.
-    """
+    built again, once. ``durable=False``: of something small that is made while a person waits;
+    after a power cut it is made again."""
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
@@ -291,8 +290,7 @@ def kept(
 
 
 def drop(path: Path, error: Exception) -> None:
-    """Count a folder that can't be read as absent from now on, and delete it where it is an entry
-    of the cache."""
+    """A folder that can't be read is absent from now on, and deleted if it is of the cache."""
     log.warning("%s can't be read: %s: %s", path, type(error).__name__, error)
     _refused[path] = states(path)
     if path.parent.parent == root() / "cache":
@@ -424,10 +422,7 @@ def let_go(kind: str, folder: Path) -> None:
 
 def delete(kind: str, key: str) -> int:
     """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free
-    nothing.
-
-    Whoever has it open keeps what was open. Raises UserError while it is being built.
-    """
+    nothing. Whoever has it open keeps what was open. Raises UserError while it is being built."""
     path = cache(kind) / key
     if not SAFE.fullmatch(key) or not path.is_dir():
         return 0
@@ -453,9 +448,8 @@ def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
     if meta is None and not (path / META).is_file():
         return None
-    meta = meta or {
-        "built": changed(path)
-    }  # unreadable: it takes room, so it is listed and can be deleted
+    # unreadable: it takes room, so it is listed and can be deleted
+    meta = meta or {"built": changed(path)}
     return Entry(
         kind,
         path.name,

@@ -88,8 +88,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that was used, but not as it stands: ``id`` says where, ``text`` what was done and
-    why."""
+    """What was used, but not as it stands: ``id`` says where, ``text`` what was done and why."""
 
     id: str
     text: str
@@ -125,10 +124,8 @@ class Protocol:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Several objects of each picture: rows of ``stored`` float32 (n, places * (dim + 4)) hold the
-    vectors of all places, then their edges; the main object is the first.
-
-    A picture with fewer objects has zeros in their place, and edges without area.
-    """
+    vectors of all places, then their edges; the main object is the first. A picture with fewer
+    objects has zeros in their place, and edges without area."""
 
     stored: np.ndarray
     dim: int
@@ -179,18 +176,15 @@ class Embeddings:
 
 
 Said = Mapping[str, Sequence[tuple[str, ...]]]
-"""What rows say of themselves: field -> for each row its values, sorted; none where it says
-nothing."""
+"""What rows say of themselves: field -> each row's values, sorted; none where it says nothing."""
 Where = Sequence[tuple[str, frozenset[str]]]
 """A filter: fields with values, of each of which a row must hold one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Answers to q queries: ``ids`` int64 (q, k) row numbers, ``scores`` float32 (q, k).
-
-    Larger is more similar, best first, ties by id; id -1 and score -inf where fewer than k exist.
-    """
+    """Answers to q queries: ``ids`` int64 (q, k) row numbers, ``scores`` float32 (q, k). Larger is
+    more similar, best first, ties by id; id -1 and score -inf where fewer than k exist."""
 
     ids: np.ndarray
     scores: np.ndarray
@@ -207,10 +201,8 @@ class Hits:
 @dataclass(frozen=True, slots=True)
 class State:
     """Whether something can be used now. ``kind`` is ``ready``, ``download`` or ``unavailable``.
-
     ``detail`` says why and what to do; ``bytes`` is the size of a download where it is known, else
-    0.
-    """
+    0."""
 
     kind: str
     detail: str = ""

@@ -39,12 +39,9 @@ fourth picture as query."""
 
 
 class Dataset(ABC):
-    """A finite, ordered set of pictures.
-
-    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is
-    decoded); reading is by item, and an object can be sent to a worker process before or after it
-    has been listed.
-    """
+    """A finite, ordered set of pictures. A child sets ``name`` and writes :meth:`_list` and
+    :meth:`read`. Listing is cheap (no picture is decoded); reading is by item, and an object can be
+    sent to a worker process before or after it has been listed."""
 
     name: str = ""
     title: str = ""
@@ -53,29 +50,23 @@ class Dataset(ABC):
     note: str = ""
     _remarks: tuple[Remark, ...] = ()
     stamps_tell_content: bool = False
-    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and
-    time."""
+    """Whether the stamp of a picture follows from its bytes, not from its file's size and time."""
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
         return READY
 
     def download(self, progress: Progress | None = None) -> None:
-        """Fetch the pictures, where :meth:`state` says so. Raises UserError where they can't be
-        had."""
+        """Fetch the pictures, where :meth:`state` says so. Raises UserError where that fails."""
 
     @abstractmethod
     def _list(self) -> tuple[Sequence[Item], list[Skipped]]:
         """All items in a stable order, and what was passed over with the reason: each thing that
-        was met is one or the other.
-
-        What was used, but not as it stands, goes into ``_remarks``.
-        """
+        was met is one or the other. What was used, but not as it stands, goes into ``_remarks``."""
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
-        """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order
-        of ``items``."""
+        """The picture file's bytes. Raises UserError. Cheapest in the order of ``items``."""
 
     @property
     def members(self) -> tuple[Dataset, ...]:
@@ -89,8 +80,7 @@ class Dataset(ABC):
 
     @property
     def home(self) -> Dataset:
-        """The data set that encoders are fitted and their number format is chosen for: this one,
-        for most."""
+        """The data set that encoders and number formats are fitted to: this one, for most."""
         return self
 
     def origin(self, item: Item) -> tuple[Dataset, Item]:
@@ -99,8 +89,7 @@ class Dataset(ABC):
         return self, item
 
     def told(self, protocol: Protocol) -> dict[str, str]:
-        """What the card of one of its protocols says of this set beyond what it says of every one,
-        or in its place."""
+        """What the card of one of its protocols says of this set beyond what every card says."""
         return {}
 
     @cached_property
@@ -204,8 +193,7 @@ class Dataset(ABC):
 
 
 def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
-    """Protocols that the items' splits and fields allow: instance, category, class; else plain
-    search."""
+    """Protocols that splits and fields allow: instance, category, class; else plain search."""
     gallery, queries = _roles(set(coded(items, "split").values))
     has = {name: coded(items, name).known for name in ("instance", "category")}
     made = []
@@ -278,10 +266,7 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
 
 def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
     """Items with ids and words in one Unicode form; where two ids then are one, the later item is
-    passed over.
-
-    ``path`` keeps the form in which the picture is stored, for opening it.
-    """
+    passed over. ``path`` keeps the form in which the picture is stored, for opening it."""
     kept: dict[str, Item] = {}
     repeated = []
     for item in items:
@@ -313,8 +298,7 @@ def _composed(value: object) -> object:
 
 
 def gathered(found: Iterable[tuple[str, str]], named: int = 5) -> tuple[Remark, ...]:
-    """One remark for each text, from pairs of where and text: the first few places, and how many
-    more there are."""
+    """One remark for each text of pairs (where, text): the first few places, and how many more."""
     places: dict[str, list[str]] = {}
     for where, text in found:
         places.setdefault(text, []).append(where)
@@ -347,8 +331,7 @@ def marks_file(locator: str) -> Path:
 
 
 def marks_of(locator: str) -> dict[str, tuple[str, str]]:
-    """Item id -> its plain stamp and the mark of its content; none where nothing was ever found
-    changed."""
+    """Item id -> its plain stamp and the mark of its content; empty where nothing ever changed."""
     try:
         found = json.loads(store.existing(marks_file(locator)).read_text())
         return {str(id): (str(stamp), str(mark)) for id, (stamp, mark) in found.items()}

@@ -1,5 +1,4 @@
-"""Bytes that nobody said the encoding of: the reading that is most like words, judged character by
-character."""
+"""Bytes that nobody said the encoding of: the reading most like words, by its characters."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -52,10 +51,8 @@ OPENING = frozenset("«„“‘")
 
 def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | None:
     """The encoding that decodes every sample without loss and reads most like words; None where
-    none decodes them all.
-
-    ``encodings`` are candidates with a preference that is added to a likeliness from 0 to 1.
-    """
+    none decodes them all. ``encodings`` are candidates with a preference that is added to a
+    likeliness from 0 to 1."""
     best, highest = None, -1.0
     for encoding, preference in encodings.items():
         try:
@@ -86,10 +83,8 @@ def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
 
 def by_chance(texts: Sequence[str]) -> bool:
     """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two
-    alphabets.
-
-    Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
-    """
+    alphabets. Two letters of GBK may be valid UTF-8, but for letters that stand together in no
+    word."""
     words = [word for text in texts if not text.isascii() for word in _together(text)]
     return bool(words) and 2 * sum(_alphabets(word) > 1 for word in words) >= len(words)
 
@@ -104,9 +99,8 @@ def _together(text: str) -> list[str]:
 
 
 def _alphabets(word: str) -> int:
-    letters = (
-        char for char in word if unicodedata.category(char) not in ("Lm", "Mn")
-    )  # at home in any alphabet
+    # at home in any alphabet
+    letters = (char for char in word if unicodedata.category(char) not in ("Lm", "Mn"))
     return len({unicodedata.name(char, "").partition(" ")[0] for char in letters})
 
 
@@ -149,9 +143,8 @@ def _letter(before: str, char: str, after: str, encoding: str) -> float:
     if _is_latin(char):  # western words are mostly ASCII
         return 0.2 if jumps else 1.0 if _is_ascii_letter(before) or _is_ascii_letter(after) else 0.5
     if 0x386 <= code <= 0x45F:  # Greek and Cyrillic: no Latin letters in their words
-        if (
-            beside_latin or jumps or (code < 0x400 and encoding != "utf-8")
-        ):  # as signs of mathematics in CP437
+        # as signs of mathematics in CP437
+        if beside_latin or jumps or (code < 0x400 and encoding != "utf-8"):
             return 0.2
         alone = not (before.isalpha() or after.isalpha())
         return (

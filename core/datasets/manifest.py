@@ -99,8 +99,7 @@ def _item(name: str, path: str, stamp: str, row: dict) -> Item:
 
 
 class Where:
-    """Finds the files that a manifest names; remembers folders, since a manifest may have a million
-    rows."""
+    """Finds the files that a manifest names; remembers folders: there may be a million rows."""
 
     def __init__(self, folder: str) -> None:
         self.folder, self.top = folder, os.path.realpath(folder)

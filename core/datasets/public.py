@@ -1,5 +1,4 @@
-"""Public sets that are not ours to ship: known by name, and useful once their files lie where they
-are looked for."""
+"""Public sets that are not ours to ship: known by name, useful once their files are there."""
 
 from __future__ import annotations
 

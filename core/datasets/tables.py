@@ -1,5 +1,4 @@
-"""Text and tables of any origin: their encoding is found, and what is wrong with a line costs this
-line at most."""
+"""Text and tables of any origin: the encoding is found; a wrong line costs that line alone."""
 
 import codecs
 import csv
@@ -58,11 +57,8 @@ _TOLD = re.compile(r'(?i)"?sep=(.)"?\s*')
 @dataclass(slots=True)
 class Table:
     """A table's rows as (line, column -> stripped text), with what was passed over and what was not
-    taken as it stands.
-
-    ``seen`` counts the rows below the header that are not blank: those in ``rows`` and those in
-    ``skipped``.
-    """
+    taken as it stands. ``seen`` counts the rows below the header that are not blank: those in
+    ``rows`` and those in ``skipped``."""
 
     header: list[str]
     rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -73,10 +69,8 @@ class Table:
 
 def read_table(path: str, is_row: IsRow | None = None) -> Table:
     """The rows of a CSV, TSV or ;-separated file. Raises UserError where it is no table.
-
     ``is_row(header, cells)`` tells whether cells look like a row of their own: a quote that is
-    never closed is found by the rows that it would swallow.
-    """
+    never closed is found by the rows that it would swallow."""
     return parse_table(shown(path), read_bytes(path), is_row)
 
 
@@ -104,11 +98,7 @@ def read_bytes(path: str) -> bytes:
 
 def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     """Text in any encoding, and remarks as pairs of where and what. A byte that fits nowhere
-    changes its own character only.
-
-    Raises:
-        ValueError: these bytes are no text.
-    """
+    changes its own character only. Raises ValueError: these bytes are no text."""
     for start, what in OTHER_FILES.items():
         if data.startswith(start):
             raise ValueError(f"it is {what}")
@@ -144,8 +134,7 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
 
 
 def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
-    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads
-    better so."""
+    """The encoding of lines that are not all UTF-8; UTF-8 where most of it is, and reads better."""
     stray = len(_STRAY.findall(text))
     odd_characters = sum(not char.isascii() for char in text)
     if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
@@ -157,11 +146,9 @@ def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    return (
-        "utf-8"
-        if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]
-        else encoding
-    )
+    if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]:
+        return "utf-8"
+    return encoding
 
 
 def _wide(data: bytes) -> str | None:
@@ -198,8 +185,7 @@ def _lines_of(text: str, char: str) -> list[int]:
 
 
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
-    """What stands between cells, and the line of the header: ``sep=;`` says it, else the header
-    shows it."""
+    """The separator, and the line of the header: ``sep=;`` says it, else the header shows it."""
     first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     if first == len(lines):
         return ",", first
@@ -210,8 +196,7 @@ def _separator(lines: Sequence[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line that it starts in: its cells, or what is wrong with it; ``remark``
-    where it was mended."""
+    """A record and the line that it starts in: cells, or what is wrong; ``remark`` where mended."""
 
     line: int
     cells: list[str]
@@ -264,9 +249,8 @@ class Records:
         """A line whose quotes are not as they should be, read by itself."""
         line = self._lines[number].rstrip("\r\n")
         try:
-            closed = list(
-                csv.reader([line, "end"], **self._dialect)
-            )  # an open quote swallows the second
+            # an open quote swallows the second
+            closed = list(csv.reader([line, "end"], **self._dialect))
             if len(closed) == 2:
                 return Record(number + 1, closed[0], remark=STRAY_QUOTE)
             cells = self._plain(line)

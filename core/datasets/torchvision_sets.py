@@ -26,11 +26,8 @@ Picture = tuple[str, str, dict]
 @dataclass(frozen=True)
 class Row:
     """``maker`` is the class in ``torchvision.datasets``, ``parts`` split -> its arguments;
-    ``needs`` are relative paths.
-
-    ``pictures(made)`` gives what a made torchvision set lists; None where it holds pixels
-    (``data``, ``targets``).
-    """
+    ``needs`` are relative paths. ``pictures(made)`` gives what a made torchvision set lists; None
+    where it holds pixels (``data``, ``targets``)."""
 
     maker: str
     title: str
@@ -126,11 +123,8 @@ TABLE = {
 
 class TorchvisionSet(Public):
     """One row of ``TABLE``. torchvision is imported when the set is listed, read as pixels or
-    downloaded, not before.
-
-    CIFAR-10 is distributed as pickles; torchvision compares their MD5 with the published files'
-    before it opens them, so nothing but the original is ever unpickled.
-    """
+    downloaded, not before. CIFAR-10 is distributed as pickles; torchvision compares their MD5 with
+    the published files' before it opens them, so nothing but the original is ever unpickled."""
 
     can_download = True
 
@@ -156,8 +150,7 @@ class TorchvisionSet(Public):
         return TorchvisionSet(self.name, folder)
 
     def _make_all(self, **more: object) -> dict[str | None, Any]:
-        """Split -> the made torchvision set. Raises UserError in the place of whatever torchvision
-        raises."""
+        """Split -> the made torchvision set. Raises UserError for whatever torchvision raises."""
         from torchvision import datasets as theirs
 
         try:
@@ -240,8 +233,7 @@ class TorchvisionSet(Public):
 
 @contextmanager
 def _reporting(progress: Progress | None) -> Iterator[None]:
-    """torchvision draws a bar on standard error while it downloads; let it report to ``progress``
-    in its stead."""
+    """Let torchvision's downloads report to ``progress`` in place of drawing a bar."""
     from torchvision.datasets import utils
 
     bar, utils.tqdm = utils.tqdm, partial(_Bar, progress)

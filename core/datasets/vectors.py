@@ -1,5 +1,4 @@
-"""Vectors that another program made: ``.npy`` with ids beside it, or Parquet with an id and a
-vector in each row."""
+"""Vectors of another program: ``.npy`` with ids beside it, or Parquet with both in each row."""
 
 import hashlib
 import json
@@ -133,9 +132,8 @@ def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:
-        text, _ = decoded(
-            read_bytes(beside)
-        )  # an id that was read wrongly is no picture's, and listed as such
+        # an id that was read wrongly is no picture's, and listed as such
+        text, _ = decoded(read_bytes(beside))
         if beside.endswith(".json"):
             return _ids_of_json(beside, json.loads(text))
         return [

@@ -32,11 +32,8 @@ which are not here."""
 
 class OnnxFile:
     """One ONNX file, opened on first use and once more in each process: a session does not survive
-    a fork.
-
-    Raises:
-        UserError: onnxruntime is missing, or the file holds no network that it can run.
-    """
+    a fork. Raises UserError: onnxruntime is missing, or the file holds no network that it can
+    run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,9 +46,8 @@ class OnnxFile:
     @property
     def session(self):
         """The ``onnxruntime.InferenceSession`` of this process."""
-        if (
-            self._process != os.getpid()
-        ):  # a lock that was held while the process forked is held for ever
+        # a lock that was held while the process forked is held for ever
+        if self._process != os.getpid():
             _inherited.append(self._session)
             self._session, self._process, self._lock = None, os.getpid(), threading.Lock()
         with self._lock:
@@ -82,9 +78,8 @@ def _opened(path: Path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     options.inter_op_num_threads = 1
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # other programs want the cores, too
+    # other programs want the cores, too
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # a worker process shares the machine with its like, one for each core
     options.intra_op_num_threads = 1 if multiprocessing.parent_process() is not None else team()
     try:

@@ -79,13 +79,11 @@ class TorchvisionDetector(Detector):
     forks = False
 
     def __init__(self, row: Listed) -> None:
-        self.row, self.name, self.title, self.about, self.side = (
-            row,
-            row.name,
-            row.title,
-            row.about,
-            row.side,
-        )
+        self.row = row
+        self.name = row.name
+        self.title = row.title
+        self.about = row.about
+        self.side = row.side
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 
@@ -109,12 +107,9 @@ class TorchvisionDetector(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed.
-
-        Raises:
-            UserError: offline, damaged or foreign weights.
-            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
-        """
+        """Read the weights into memory, downloading them first where needed. Raises UserError:
+        offline, damaged or foreign weights. Raises Cancelled: ``progress(done_bytes, total_bytes)``
+        said stop."""
         with self._lock:
             if self._model is not None:
                 return
@@ -149,8 +144,7 @@ class TorchvisionDetector(Detector):
 
 
 def record(row: Listed):
-    """torchvision's record of the weights (an enum member): their address and the names of the
-    kinds."""
+    """torchvision's enum member of the weights: their address and the names of the kinds."""
     lean.load()
     from torchvision.models import get_model_weights
 

@@ -116,8 +116,7 @@ class Yolo(Detector):
 
 
 def refuse_pickled(path: Path) -> None:
-    """Raise a UserError for a file of PyTorch, whatever it is called, and for one that can't be
-    read."""
+    """Raise a UserError for a file of PyTorch, however named, and for one that can't be read."""
     try:
         with open(path, "rb") as file:
             start = file.read(4)
@@ -216,8 +215,7 @@ def listed(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int]:
-    """Rows that are sure enough, without those that a surer one of their class covers, surest
-    first."""
+    """Rows that are sure enough, without those that a surer one covers, surest first."""
     order = [
         row for row in np.argsort(-scores, kind="stable")[:CANDIDATES] if scores[row] >= MIN_SCORE
     ]
@@ -225,10 +223,8 @@ def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int
     rows: list[int] = []
     for row in order:
         rivals = [one for one in rows if classes[one] == classes[row]]
-        low, high = (
-            np.maximum(edges[rivals, :2], edges[row, :2]),
-            np.minimum(edges[rivals, 2:], edges[row, 2:]),
-        )
+        low = np.maximum(edges[rivals, :2], edges[row, :2])
+        high = np.minimum(edges[rivals, 2:], edges[row, 2:])
         shared = np.maximum(high - low, 0).prod(axis=1)
         if not (shared > SAME * (sizes[rivals] + sizes[row] - shared)).any():
             rows.append(int(row))
@@ -264,8 +260,7 @@ def _sides(shape: list, told: Mapping[str, str], name: str) -> tuple[int, int]:
 
 
 def _names(text: str) -> dict[int, str]:
-    """Class -> name, from the text that ultralytics writes; empty where there is none that can be
-    read."""
+    """Class -> name, from the text that ultralytics writes; empty where it can't be read."""
     found = _literal(text)
     pairs = (
         found.items()

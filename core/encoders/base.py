@@ -45,12 +45,9 @@ class Words(Protocol):
 
 
 class Encoder(ABC):
-    """Pictures to unit vectors.
-
-    A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare`` (one picture, runs in worker
-    processes) and ``_encode`` (a batch). The base class checks shape and finiteness and normalises
-    to unit length.
-    """
+    """Pictures to unit vectors. A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare``
+    (one picture, runs in worker processes) and ``_encode`` (a batch). The base class checks shape
+    and finiteness and normalises to unit length."""
 
     name: str = ""
     title: str = ""
@@ -62,8 +59,7 @@ class Encoder(ABC):
     about: str = ""
     dim: int = 0
     side: int | None = None
-    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice
-    that."""
+    """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
     batch: int = 64
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
@@ -83,11 +79,9 @@ class Encoder(ABC):
     """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
     and vectors only choose which pictures of a large gallery are compared."""
     matcher: str = ""
-    """Where hits are ranked so: how the nearest descriptors are found, of
-    :data:`core.keypoints.MATCHERS`."""
+    """How the nearest descriptors are found, if so: one of :data:`core.keypoints.MATCHERS`."""
     base: str | None = None
-    """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
-    twice."""
+    """Name of the encoder whose vectors this one transforms: no picture is encoded twice."""
     words: Words | None = None
     """What puts text into the space of the vectors; None where text has no place there."""
 
@@ -95,8 +89,7 @@ class Encoder(ABC):
         return READY
 
     def fingerprint(self) -> dict:
-        """Every cause of the vectors but the picture: architecture, weights, preprocessing,
-        precision, version."""
+        """What decides the vectors: architecture, weights, preprocessing, precision, version."""
         return {
             "encoder": self.name,
             "dim": self.dim,
@@ -111,13 +104,11 @@ class Encoder(ABC):
 
     @property
     def stored_dim(self) -> int:
-        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
-        kept."""
+        """How many numbers a build keeps of a picture: those of its vector, as a rule."""
         return self.dim
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to encode: read weights into memory, downloading them first where needed.
-        Cheap to repeat."""
+        """Read weights into memory, downloading them first where needed. Cheap to repeat."""
 
     def compile(self, progress: Progress | None = None) -> None:
         """Make ready to encode many pictures: what takes seconds once a machine and makes every
@@ -131,8 +122,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> Prepared:
-        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
-        picklable."""
+        """An RGB uint8 (h, w, 3) picture -> what ``_encode`` takes. Needs no weights; picklable."""
 
     @abstractmethod
     def _encode(self, batch: Sequence[Prepared]) -> np.ndarray:
@@ -143,13 +133,9 @@ class Encoder(ABC):
         return self.encode_prepared([self.prepare(image) for image in images])
 
     def encode_prepared(self, batch: Sequence[Prepared]) -> np.ndarray:
-        """What ``prepare`` made -> float32 (n, dim) with unit rows.
-
-        Raises:
-            ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it
-                finds nothing (a zero vector) becomes the constant unit vector, so that it is far
-                from everything and never NaN.
-        """
+        """What ``prepare`` made -> float32 (n, dim) with unit rows. Raises ValueError: wrong shape
+        or not finite: the encoder is at fault. A picture in which it finds nothing (a zero vector)
+        becomes the constant unit vector, so that it is far from everything and never NaN."""
         if not len(batch):
             return np.zeros((0, self.dim), np.float32)
         vectors = np.asarray(self._encode(batch), dtype=np.float32)
@@ -194,8 +180,7 @@ def register(cls: type[Encoder]) -> type[Encoder]:
 
 
 def unit_rows(vectors: np.ndarray, name: str = "encoder") -> np.ndarray:
-    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN
-    or infinity."""
+    """Rows scaled to length 1; zeros become the constant unit vector. Raises ValueError on NaN."""
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} gave a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -23,12 +23,8 @@ HOPS = 5
 
 def fetch(name: str, repo: str, file: str | None, progress: Progress | None = None) -> Path:
     """Download the weights of ``repo``; safetensors where there are some. Two at once download
-    once.
-
-    Raises:
-        UserError: offline, refused, missing, or not the file that the hub promised.
-        Cancelled: ``progress`` said stop.
-    """
+    once. Raises UserError: offline, refused, missing, or not the file that the hub promised. Raises
+    Cancelled: ``progress`` said stop."""
     with store.lock(f"model-{name}", progress):
         if (path := weights.found(name)) is not None:
             return path
@@ -90,8 +86,7 @@ def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> dow
 
 
 def _head(url: str, headers: dict[str, str]):
-    """HEAD, following a moved repository on the same host; a redirect to the file's storage is the
-    answer itself."""
+    """HEAD, following a moved repository on the same host; one to storage is the answer."""
     import requests
 
     for _ in range(HOPS):
@@ -111,8 +106,7 @@ def _head(url: str, headers: dict[str, str]):
 
 
 def _described(url: str, answer, headers: dict[str, str]) -> download.Source:
-    """What the hub says of a file: the linked headers describe the file itself, the plain ones
-    maybe a redirect."""
+    """What the hub says of a file, by the linked headers: plain ones may be a redirect's."""
     etag = (answer.get("X-Linked-Etag") or answer.get("ETag") or "").removeprefix("W/").strip('"')
     size = answer.get("X-Linked-Size") or (
         "0" if "Location" in answer else answer.get("Content-Length", "0")

@@ -1,5 +1,4 @@
-"""What pretrained networks share, whichever library they come from: weights, pixels, options,
-precision."""
+"""What pretrained networks share, of whichever library: weights, pixels, options, precision."""
 
 from __future__ import annotations
 
@@ -40,11 +39,9 @@ def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
 
 
 def pool(features: torch.Tensor, kind: str, prefix: int = 0) -> torch.Tensor:
-    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels).
-
-    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et
-    al., TPAMI 2019); ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
-    """
+    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels). ``gem`` is the generalised
+    mean with power 3 over values clamped to be positive (Radenovic et al., TPAMI 2019); ``cls`` is
+    the first token; ``avg`` and ``max`` are over the patches alone."""
     if features.ndim == 3:
         if kind == "cls":
             return features[:, 0]
@@ -65,8 +62,7 @@ HELD = ("_model", "_lock")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of pretrained weights without importing torch: one row of a table, checked by
-    tests."""
+    """What is known of pretrained weights without importing torch: a row of a table."""
 
     name: str
     title: str
@@ -78,12 +74,9 @@ class Listed:
 
 
 class Network(Compilable):
-    """A pretrained network without its classifier.
-
-    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
-    the table, ``_fetch``, ``_build`` and ``_features``. Options of the name: ``pool`` and
-    ``size``.
-    """
+    """A pretrained network without its classifier. A child gives what its library knows:
+    ``_library``, ``_preprocess`` and ``_dim`` for names off the table, ``_fetch``, ``_build`` and
+    ``_features``. Options of the name: ``pool`` and ``size``."""
 
     tier = "pretrained"
     batch = property(lambda self: precision.batch(32))  # type: ignore[assignment]
@@ -169,8 +162,7 @@ class Network(Compilable):
         return weights.found(self.weights_name)
 
     def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
-        """What the weights file holds, under the names of the library. Raises UserError where it is
-        damaged."""
+        """What the weights file holds, under the names of the library. Raises UserError."""
         return weights.read(path)
 
     def fingerprint(self) -> dict:
@@ -182,12 +174,9 @@ class Network(Compilable):
         return {**super().fingerprint(), **causes}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed.
-
-        Raises:
-            UserError: offline, damaged or foreign weights, an option that this network can't take.
-            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
-        """
+        """Read the weights into memory, downloading them first where needed. Raises UserError:
+        offline, damaged or foreign weights, an option that this network can't take. Raises
+        Cancelled: ``progress(done_bytes, total_bytes)`` said stop."""
         with self._lock:
             if self._model is None and not (self.ready and self.find_graph()):
                 self._read(progress)
@@ -220,8 +209,7 @@ class Network(Compilable):
                 self._model = precision.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
-        normalised."""
+        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
         return precision.run(model, self._features, self._normalised(batch, model), form)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
@@ -285,8 +273,7 @@ class Network(Compilable):
 
     @abstractmethod
     def _dim(self) -> int:
-        """Length of the vectors with the options given. Raises UserError where the network can't
-        take them."""
+        """Length of the vectors with the options given. Raises UserError: not with these."""
 
     @abstractmethod
     def _fetch(self, progress: Progress | None) -> Path:

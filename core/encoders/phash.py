@@ -39,8 +39,7 @@ class PerceptualHash(_Hash):
 
 @register
 class DifferenceHash(_Hash):
-    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (ImageHash
-    ``dhash``)."""
+    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (``dhash``)."""
 
     name = "dhash.16x16"
     title = "Difference hash"

@@ -171,8 +171,7 @@ def patches(
 
 
 def patches_of(model: torch.nn.Module, found: torch.Tensor) -> torch.Tensor:
-    """:func:`patches` of what ``forward_features`` of a timm network gives, in either order of its
-    axes."""
+    """:func:`patches` of timm's ``forward_features``, in either order of its axes."""
     if found.ndim == 4 and str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC"):
         return found.permute(0, 3, 1, 2)
     known = getattr(getattr(model, "patch_embed", None), "grid_size", None)

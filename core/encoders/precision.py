@@ -109,11 +109,9 @@ def offered() -> tuple[str, ...]:
     import torch
 
     if device_kind() == "cuda":
-        return (
-            ("fp16-autocast", "bf16-autocast")
-            if torch.cuda.is_bf16_supported()
-            else ("fp16-autocast",)
-        )
+        if torch.cuda.is_bf16_supported():
+            return ("fp16-autocast", "bf16-autocast")
+        return ("fp16-autocast",)
     has = any(
         getattr(torch.cpu, ask, bool)()
         for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -122,8 +120,7 @@ def offered() -> tuple[str, ...]:
 
 
 def placed(model: torch.nn.Module) -> torch.nn.Module:
-    """On the device it will run on, channels last in memory (which convolutions here run faster
-    on)."""
+    """On the device it will run on, channels last in memory (faster for convolutions)."""
     import torch
 
     return model.to(device=device_kind(), memory_format=torch.channels_last)

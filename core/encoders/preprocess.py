@@ -1,5 +1,4 @@
-"""From a picture to the square of pixels that a network was trained on, as the weights' own record
-says."""
+"""From a picture to the square of pixels that a network was trained on, as its record says."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ class Preprocess:
 
     @property
     def kept(self) -> tuple:
-        """What :meth:`pixels` does: everything but what is done to the numbers, which comes
-        later."""
+        """What :meth:`pixels` does: everything but what is done to the numbers, later."""
         paper = self.mean if self.mode == "border" else None
         return self.size, self.resize, self.interpolation, self.mode, paper
 
@@ -116,11 +114,8 @@ class Preprocess:
 
 
 def from_timm(config: dict, name: str) -> Preprocess:
-    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`.
-
-    Raises:
-        UserError: the network does not take square RGB pictures.
-    """
+    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`. Raises UserError: the network
+    does not take square RGB pictures."""
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise UserError(

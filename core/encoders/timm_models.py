@@ -40,11 +40,8 @@ CLASSES = "Trained to name 1,000 kinds of things"
 
 @dataclass(frozen=True, slots=True)
 class Package(Packed):
-    """A package with the weights of one timm model.
-
-    Tensors are matched to timm's by their order, every shape checked; counters of batches, which
-    only training reads, may be missing.
-    """
+    """A package with the weights of one timm model. Tensors are matched to timm's by their order,
+    every shape checked; counters of batches, which only training reads, may be missing."""
 
     model: str
     title: str
@@ -174,11 +171,8 @@ SHAPE = re.compile(r"[a-z0-9_]+(\.(?!imagenet1k_)[a-z0-9_]+)?")
 
 class TimmNetwork(Network):
     """A network of timm; without options its vector is what timm gives with the classifier taken
-    off.
-
-    Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what
-    their training compares.
-    """
+    off. Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what
+    their training compares."""
 
     _library = "timm"
 
@@ -284,9 +278,8 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
     import timm
     import torch
 
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # on the meta device the first weights would import torch's compiler
+    # on the meta device the first weights would import torch's compiler
+    with torch.random.fork_rng(devices=[]):
         return tuple(
             (key, value.shape) for key, value in timm.create_model(name).state_dict().items()
         )
@@ -295,8 +288,7 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
 def _create(
     name: str, size: int | None, state: dict | None = None, path: Path | None = None
 ) -> torch.nn.Module:
-    """timm's network, with every weight from ``state`` (strictly: one that is missing would be
-    random)."""
+    """timm's network, with every weight from ``state``; none may be missing."""
     lean.load()
     import timm
 
@@ -324,8 +316,7 @@ def _take_head_off(model: torch.nn.Module, name: str) -> None:
 
 
 def _has_projection(name: str) -> bool:
-    """Whether the last layer leads to the space that pictures and captions share, not to
-    classes."""
+    """Whether the last layer leads to the space that pictures and captions share, no classes."""
     return "clip" in name and _config(name).num_classes not in (0, 1000, 11821, 21841, 21843)
 
 
@@ -406,8 +397,7 @@ def _find(name: str) -> TimmNetwork | None:
 
 @cache
 def _full_name(base: str) -> str | None:
-    """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual
-    tag."""
+    """``architecture.tag`` that timm has weights for; a bare architecture means its usual tag."""
     lean.load()
     import timm
 

@@ -41,8 +41,7 @@ LEVELS = 127
 
 
 def pack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict with every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,);
-    others small."""
+    """Every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,); others small."""
     import torch
 
     made: dict[str, torch.Tensor] = {}
@@ -68,8 +67,7 @@ def _rows(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def unpack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict that :func:`pack` was given, to its precision; one that was not packed comes
-    back as it is."""
+    """The state dict that :func:`pack` was given, to its precision; others as they are."""
     made = {}
     for name, value in state.items():
         if name.endswith(SCALE):
@@ -157,8 +155,7 @@ class Trained(Compilable):
 
     @property
     def model(self) -> torch.nn.Module:
-        """The network as it encodes, loaded. The one in fp32 is shared, so weights are rounded in a
-        copy."""
+        """The network as it encodes. The one in fp32 is shared: weights are rounded in a copy."""
         if not self.form.endswith("weights"):
             return self._ready()
         if self._rounded is None:
@@ -166,8 +163,7 @@ class Trained(Compilable):
         return self._rounded
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
-        normalised."""
+        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
         return precision.run(
             model, lambda network, pixels: network(pixels), self._input(batch), form
         )
@@ -182,8 +178,7 @@ class Trained(Compilable):
         return middle.kept if middle else ("squeezed", self.blueprint.size)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (size, size, 3), as in training: the whole picture squeezed into the square, or its
-        middle."""
+        """uint8 (size, size, 3), as in training: the picture squeezed, or its middle."""
         if middle := self.blueprint.centred:
             return middle.pixels(image)
         return resize(image, self.blueprint.size, self.blueprint.size)
@@ -239,8 +234,7 @@ class Trained(Compilable):
             return self._ready().code(pixels).cpu().numpy()
 
     def draw(self, codes: np.ndarray) -> np.ndarray:
-        """An autoencoder's drawings of codes (n, dim): uint8 (n, size, size, 3). Raises
-        UserError."""
+        """Drawings of codes (n, dim): uint8 (n, size, size, 3). Raises UserError."""
         import torch
 
         self._need_decoder()
@@ -276,8 +270,7 @@ class Trained(Compilable):
 
     @property
     def threshold(self) -> float | None:
-        """The distance below which a siamese network calls a pair the same, chosen on its
-        validation pairs."""
+        """The distance below which a siamese network says the same, by its validation pairs."""
         return self.card.get("threshold")
 
     def _ready(self) -> torch.nn.Module:
@@ -300,15 +293,11 @@ class Untrained(Trained):
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
         self.blueprint = Blueprint.from_dict(card["network"])
-        self.name, self.title, self.tier = (
-            card["name"] + UNTRAINED,
-            f"{card['name']}, untrained",
-            "trained",
-        )
-        self.family, self.about = (
-            card.get("family", "network"),
-            "The same network with random weights, before its training.",
-        )
+        self.name = card["name"] + UNTRAINED
+        self.title = f"{card['name']}, untrained"
+        self.tier = "trained"
+        self.family = card.get("family", "network")
+        self.about = "The same network with random weights, before its training."
         self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network = self._rounded = None
         self._graphs = {}
@@ -390,16 +379,13 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return (
-        next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
-        if _plain(name)
-        else None
-    )
+    if _plain(name):
+        return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
+    return None
 
 
 def _plain(name: str) -> bool:
-    """Whether a name can be a model's folder: no path, no longer than file systems allow, no
-    detector."""
+    """Whether a name can be a model's folder: no path, not too long, no detector."""
     return (
         not name.endswith(DETECTOR)
         and "/" not in name

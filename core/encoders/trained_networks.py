@@ -23,11 +23,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 @dataclass(frozen=True, slots=True)
 class Slim:
     """A small member of a family: the timm name whose architecture it is, and what is narrower in
-    it.
-
-    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their
-    weights.
-    """
+    it. ``front`` names a packaged network whose early stages make the patches of a hybrid, with
+    their weights."""
 
     timm: str
     options: dict
@@ -74,10 +71,8 @@ KINDS = ("embedder", "siamese", "autoencoder")
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """How to build a network: ``backbone`` is a slim member, ``conv-autoencoder`` or any timm name.
-
     ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of
-    values 0..1.
-    """
+    values 0..1."""
 
     kind: str
     backbone: str
@@ -90,8 +85,7 @@ class Blueprint:
     """How many of a convolutional network's last stages the embedding sees; earlier ones keep
     colour and texture."""
     mirror: bool = False
-    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in
-    retrieval."""
+    """Whether the embedding is the mean of the picture's and its mirror image's."""
     neck: bool = True
     """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
     the backbone's own."""
@@ -117,11 +111,8 @@ class Blueprint:
 
 
 def build(blueprint: Blueprint) -> torch.nn.Module:
-    """A network with random weights (from torch's own generator).
-
-    Raises:
-        UserError: no such backbone, or one that can't take pictures of this size.
-    """
+    """A network with random weights (from torch's own generator). Raises UserError: no such
+    backbone, or one that can't take pictures of this size."""
     from core.encoders.nets.autoencoder import Autoencoder
     from core.encoders.nets.embedder import Embedder
 
@@ -222,8 +213,7 @@ def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:
 
 
 def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
-    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with
-    VGG."""
+    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval."""
     import torch
 
     if hasattr(network, "pre_logits"):
@@ -247,8 +237,6 @@ def from_output(drawn: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
     """The way back: a decoder's output -> uint8 (n, 3, size, size)."""
     import torch
 
-    mean, std = (
-        torch.tensor(blueprint.mean).view(1, 3, 1, 1),
-        torch.tensor(blueprint.std).view(1, 3, 1, 1),
-    )
+    mean = torch.tensor(blueprint.mean).view(1, 3, 1, 1)
+    std = torch.tensor(blueprint.std).view(1, 3, 1, 1)
     return (drawn.float().cpu() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)

@@ -1,5 +1,4 @@
-"""Trying the number formats of this machine on a sample of pictures: how fast, and does it still
-rank the same."""
+"""Number formats tried on a sample of pictures: how fast, and does it still rank the same."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Local features: SIFT keypoints, gathered into one vector by VLAD around a codebook of the
-gallery."""
+"""SIFT keypoints, gathered into one vector by VLAD around a codebook of the gallery."""
 
 from __future__ import annotations
 
@@ -82,12 +81,9 @@ class SiftVlad(Encoder):
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """PCA axes and k-means words of the gallery's descriptors, the same every time.
-
-        Raises:
-            UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
-                need.
-        """
+        """PCA axes and k-means words of the gallery's descriptors, the same every time. Raises
+        UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
+        need."""
         from sklearn.decomposition import PCA
 
         kept = [one for one in prepared if len(one)]

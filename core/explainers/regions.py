@@ -133,8 +133,7 @@ def _linked(grid: tuple[int, int]) -> tuple[int, int]:
 
 
 def _joined(rows: np.ndarray, grid: tuple[int, int], sums: bool = False) -> np.ndarray:
-    """Rows (h x w, c) of a grid, brought onto a grid of at most ``MAX_LINKED`` a side: their sums,
-    or their means."""
+    """Rows (h x w, c) of a grid, on a grid of at most ``MAX_LINKED`` a side: sums, or means."""
     small = _linked(grid)
     if small == tuple(grid):
         return rows

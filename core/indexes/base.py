@@ -71,14 +71,11 @@ class Index(ABC):
     package: str = ""
     """What has to be installed besides the product's own packages, by its name of import."""
     selects: bool = False
-    """Whether a filter goes into the search itself; otherwise more is fetched until enough is
-    left."""
+    """Whether a filter goes into the search itself; else more is fetched until enough is left."""
     partial: bool = False
-    """Whether rows that share nothing with the query are never answered, however many are asked
-    for."""
+    """Whether rows that share nothing with the query are never answered, whatever is asked for."""
     walks: bool = False
-    """Whether it walks a graph, which need not lead to every row: where too few were seen, all are
-    compared."""
+    """Whether it walks a graph: where that leads to too few rows, all are compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
     grows: bool = False
@@ -131,12 +128,8 @@ class Index(ABC):
         """Let go of what a saved index has elsewhere: its folder is deleted next."""
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
-        """Index float32 (n, dim) unit rows.
-
-        Raises:
-            UserError: too few vectors to train on, a wrong knob, a package that is not installed.
-            Cancelled: ``progress`` said stop.
-        """
+        """Index float32 (n, dim) unit rows. Raises UserError: too few vectors to train on, a wrong
+        knob, a package that is not installed. Raises Cancelled: ``progress`` said stop."""
         resolved = self.resolve(self.build_knobs, knobs)
         self._check(vectors)
         self._need_package()
@@ -173,12 +166,8 @@ class Index(ABC):
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
         """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours
-        are spent on them.
-
-        Raises:
-            UserError: too few vectors to train on (with the number needed), a wrong knob, more
-                memory or time than is allowed.
-        """
+        are spent on them. Raises UserError: too few vectors to train on (with the number needed), a
+        wrong knob, more memory or time than is allowed."""
         self._fits(count, dim, **self.resolve(self.build_knobs, knobs))
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
@@ -239,8 +228,7 @@ class Index(ABC):
     def _filtered(
         self, queries: np.ndarray, k: int, mask: np.ndarray, where: Where, knobs: dict[str, Any]
     ) -> Hits:
-        """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
-        one."""
+        """What ``mask`` allows, as many as there are, unless the index is a ``partial`` one."""
         left = np.flatnonzero(mask)
         if not len(left):
             return nothing(len(queries), k)
@@ -255,35 +243,29 @@ class Index(ABC):
                 else self._overfetch(queries, k, mask, knobs)
             )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return (
-            join(hits, short, nearest(queries[short], self.rows, left, k))
-            if compares and len(short)
-            else hits
-        )
+        if compares and len(short):
+            return join(hits, short, nearest(queries[short], self.rows, left, k))
+        return hits
 
     def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
-        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all
-        are compared."""
+        """Hits (q, k) of a walk; where its graph led to too few rows, all are compared."""
         if hits.ids[:, min(k, self.size) - 1].min() >= 0:
             return hits
         short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
         return join(hits, short, nearest(queries[short], self.rows, np.arange(self.size), k))
 
     def _by_fields(self, queries: np.ndarray, k: int, where: Where, **knobs: float) -> Hits | None:
-        """A search by what rows say, where ``engine``; None where it does not keep one of
-        these fields."""
+        """A search by what rows say, where ``engine``; None where it keeps no such field."""
         return None
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        """A search that looks at the allowed rows alone, where ``selects``: here by comparing every
-        one of them."""
+        """A search among the allowed rows alone, where ``selects``: here by comparing all."""
         return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(
         self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
-        """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all
-        were seen."""
+        """Fetch four times as many each time, until ``k`` are allowed or all were seen."""
         count = int(np.count_nonzero(mask))
         wanted = min(self.size, int(1.5 * k * self.size / count) + 16)
         while True:
@@ -302,12 +284,8 @@ class Index(ABC):
         self._save(folder)
 
     def load(self, folder: Path) -> None:
-        """Read what :meth:`save` wrote, by memory map where possible.
-
-        Raises:
-            Unreadable: a file is damaged.
-            UserError: a package is not installed.
-        """
+        """Read what :meth:`save` wrote, by memory map where possible. Raises Unreadable: a file is
+        damaged. Raises UserError: a package is not installed."""
         self._need_package()
         self._load(folder)
 
@@ -370,8 +348,7 @@ def let_go(kind: str, folder: Path) -> None:
 
 
 def _finite(vectors: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that
-    grows too large."""
+    """Whether no number is NaN or infinite. Of one vector its square says so quicker."""
     if len(vectors) == 1 and math.isfinite(np.dot(vectors[0], vectors[0])):
         return True
     return all(
@@ -386,11 +363,8 @@ store.let_go_by(let_go)
 @dataclass(frozen=True, slots=True)
 class Knob:
     """A setting of an index: its default, the values worth trying and those allowed; ``about`` says
-    what it trades.
-
-    ``more`` is 1 where a larger value finds more (and takes longer or more room), -1 where a
-    smaller one does, 0 where it is no question of effort.
-    """
+    what it trades. ``more`` is 1 where a larger value finds more (and takes longer or more room),
+    -1 where a smaller one does, 0 where it is no question of effort."""
 
     default: int | float
     values: tuple[int | float, ...] = ()
@@ -443,10 +417,8 @@ class Beside(Index):
         """Map the vectors; returns what was noted."""
         built = json.loads((folder / BUILT).read_text())
         mapped = np.load(folder / VECTORS, mmap_mode="r")
-        self._vectors, self._seconds = (
-            np.asarray(mapped),
-            built["build_s"],
-        )  # rows of a memmap itself are slow to take
+        # rows of a memmap itself are slow to take
+        self._vectors, self._seconds = (np.asarray(mapped), built["build_s"])
         if self._vectors.ndim != 2 or self._vectors.dtype != np.float32:
             raise Unreadable(folder)
         self.size, self.dim = self._vectors.shape

@@ -161,8 +161,7 @@ class Row:
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
-    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its
-    training wants."""
+    """About 4 sqrt(n) lists, as faiss advises, with the 39 vectors in each that training wants."""
     return {"nlist": max(1, min(round(4 * math.sqrt(n)), n // 39))}
 
 
@@ -337,9 +336,8 @@ class FaissIndex(Index):
         if "efConstruction" in knobs:
             index.hnsw.efConstruction = knobs["efConstruction"]
         if hasattr(index, "do_polysemous_training"):
-            index.do_polysemous_training = (
-                False  # orders the codes for a filter that is not used, and takes minutes
-            )
+            # orders the codes for a filter that is not used, and takes minutes
+            index.do_polysemous_training = False
         quiet(index)
         return index
 
@@ -417,9 +415,8 @@ class FaissIndex(Index):
         seconds = self._load_about(folder)
         index = read(folder / FILE)
         if self._row.lossy:
-            self._beside = np.asarray(
-                np.load(folder / "vectors.npy", mmap_mode="r")
-            )  # of a memmap rows are slow to take
+            # of a memmap rows are slow to take
+            self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
             if self._beside.shape != (index.ntotal, index.d) or self._beside.dtype != np.float32:
                 raise Unreadable(folder)
         if len(self._order) and not np.array_equal(

@@ -28,8 +28,7 @@ def sample(vectors: np.ndarray) -> np.ndarray:
 
 
 def quiet(index: Any) -> None:
-    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for
-    each centroid."""
+    """Let k-means take few points without faiss's warning below 39 for each centroid."""
     for trained in (index, getattr(index, "pq", None)):
         if trained is not None and hasattr(trained, "cp"):
             trained.cp.min_points_per_centroid = 1
@@ -57,17 +56,15 @@ def _unmasked(knob: str, value: int) -> Any:
 
 
 def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
-    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th;
-    -1 = none."""
+    """Ids (q, m) with each query's k best and what float32 can't tell from the k-th; -1 = none."""
     more = min(k + MORE, index.ntotal)
     scores, found = index.search(queries, more)
     floor = scores[:, k - 1] - slack(index.d)
     ids = np.where(scores >= floor[:, None], found, -1)
     if more == index.ntotal:
         return ids
-    for row in np.flatnonzero(
-        scores[:, -1] >= floor
-    ):  # more equals than were fetched: one scan for everything above the floor
+    # more equals than were fetched: one scan for everything above the floor
+    for row in np.flatnonzero(scores[:, -1] >= floor):
         _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
         ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
         ids[row] = -1
@@ -91,9 +88,8 @@ def _may_be_best(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray, k:
         return found
     rough = np.empty(found.shape, np.float32)
     own = [faiss().swig_ptr(each) for each in (rough, queries, np.asarray(vectors), found)]
-    faiss().fvec_inner_products_by_idx(
-        *own, queries.shape[1], *found.shape
-    )  # no candidate (-1): -inf
+    # no candidate (-1): -inf
+    faiss().fvec_inner_products_by_idx(*own, queries.shape[1], *found.shape)
     floor = np.partition(rough, -k, axis=1)[:, -k] - slack(queries.shape[1])
     return np.where(rough >= floor[:, None], found, -1)
 

@@ -16,8 +16,7 @@ EXACT_MOST = 100_000
 
 
 def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> Hits:
-    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 where fewer others
-    exist."""
+    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 = fewer exist."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if len(vectors) > EXACT_MOST:
         return _descended(vectors, degree, progress)

@@ -69,8 +69,7 @@ class Voyager(Beside):
         return rank(queries, self.rows, found, k)
 
     def _reached(self, query: np.ndarray, wanted: int, effort: int) -> np.ndarray:
-        """Rows near the query; fewer than wanted where the graph, which need not hang together,
-        reaches no more."""
+        """Rows near the query; fewer than wanted where the graph reaches no more."""
         import voyager
 
         while True:
@@ -106,9 +105,8 @@ class Voyager(Beside):
 
 
 def _insert(graph: Any, vectors: np.ndarray, first: int) -> None:
-    vectors = np.array(
-        vectors, dtype=np.float32
-    )  # a copy: the library takes no array that is read only, as mapped ones are
+    # a copy: the library takes no array that is read only, as mapped ones are
+    vectors = np.array(vectors, dtype=np.float32)
     graph.add_items(vectors, np.arange(first, first + len(vectors)), num_threads=threads())
 
 

@@ -25,8 +25,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the
-    steps in words."""
+    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives value and steps."""
 
     name: str
     formula: str
@@ -212,8 +211,6 @@ DEFINITIONS = (
 
 def audit(given: List, k: int = 10) -> list[tuple[Definition, float, str]]:
     """Every definition with its value and its steps; a list without anything relevant has none."""
-    return (
-        [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
-        if given.relevant
-        else []
-    )
+    if given.relevant:
+        return [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
+    return []

@@ -24,8 +24,7 @@ EXACT_UP_TO = 14
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """Sums of scores and numbers of queries in each of c clusters: ``sums`` (c, e), ``sizes``
-    (c,)."""
+    """Sums of scores and numbers of queries in c clusters: ``sums`` (c, e), ``sizes`` (c,)."""
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -84,10 +83,8 @@ def ratio_interval(
 def _interval(
     data: Clustered, level: float, seed: int, resamples: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.special import (
-        ndtr,
-        ndtri,
-    )  # the normal distribution without scipy.stats, which takes every page a second
+    # the normal distribution without scipy.stats, which takes every page a second
+    from scipy.special import ndtr, ndtri
 
     count, width = len(data), data.sums.shape[1]
     if count < 2:
@@ -164,8 +161,7 @@ def _differences(sums: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's correction of a symmetric table of p-values over all pairs above its diagonal (Holm,
-    1979)."""
+    """Holm's correction of a symmetric table of p-values over all its pairs (Holm, 1979)."""
     size = len(p_values)
     upper = np.triu_indices(size, 1)
     adjusted = np.ones((size, size))
@@ -184,10 +180,7 @@ def holm_list(p_values: np.ndarray) -> np.ndarray:
 
 def shared_ranks(means: np.ndarray, adjusted: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
     """1 + the number of encoders that are certainly better (higher mean and adjusted p < alpha),
-    int64 (e,).
-
-    Encoders that can't be told apart from the best share rank 1, and so on.
-    """
+    int64 (e,). Encoders that can't be told apart from the best share rank 1, and so on."""
     better = (means[None, :] > means[:, None]) & (adjusted < alpha)
     return 1 + better.sum(axis=1)
 

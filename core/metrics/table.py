@@ -19,8 +19,7 @@ LABEL_CELLS = 4_000_000
 
 
 def hit_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search
-    CMC@K."""
+    """1 where any of the top ``k`` is relevant. Also called Recall@K and CMC@K."""
     return _judged(lists, np.minimum(_count(lists, lists.rank <= k), 1.0))
 
 
@@ -61,8 +60,7 @@ def reciprocal_rank(lists: Ranked) -> np.ndarray:
 
 
 def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
-    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant
-    items in front."""
+    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of an ideal list."""
     gained = _sum(lists, (lists.rank <= k) / np.log2(lists.rank + 1.0))
     most = int(min(k, lists.relevant.max(initial=0)))
     ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2.0, most + 2.0)))])
@@ -77,12 +75,9 @@ def revisited_ap(lists: Ranked) -> np.ndarray:
 
 
 def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
-
-    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
-    of at least
-    min(K, n) places.
-    """
+    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy). Labels
+    that are equally frequent: the one whose first item stands higher wins. Needs ``labels`` of at
+    least min(K, n) places."""
     if lists.labels is None or lists.own is None:
         raise ValueError("retrieval accuracy needs the labels of the lists")
     right = np.zeros(len(lists))
@@ -289,10 +284,7 @@ TERMS = {
 
 def metric(name: str) -> tuple[Metric, int | None]:
     """The row of a metric and its K: ``precision@10`` -> (precision@K, 10); ``mAP`` -> (mAP, None).
-
-    Raises:
-        UserError: no such metric, or a K that is missing, forbidden or 0.
-    """
+    Raises UserError: no such metric, or a K that is missing, forbidden or 0."""
     if name in TABLE and not TABLE[name].cut:
         return TABLE[name], None
     match = CUT.fullmatch(name)

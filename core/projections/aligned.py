@@ -21,8 +21,7 @@ from core.types import Progress
 
 @register
 class AlignedUmap(Umap):
-    """UMAP that starts from the anchor's places and is drawn back to them; without an anchor it is
-    UMAP itself."""
+    """UMAP that starts from an anchor's places, if there is one, and is drawn back to them."""
 
     name = "aligned"
     version = 2
@@ -67,10 +66,7 @@ class AlignedUmap(Umap):
 
 def turned_onto(places: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     """``places`` (n, 2) turned, mirrored and shifted, never stretched, to lie on ``anchor`` as well
-    as they can.
-
-    Orthogonal Procrustes (Schönemann, 1966).
-    """
+    as they can. Orthogonal Procrustes (Schönemann, 1966)."""
     from scipy.linalg import orthogonal_procrustes
 
     middle = places.mean(axis=0)

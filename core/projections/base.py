@@ -34,8 +34,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of a projection: its default, the range allowed, values worth trying, and what it
-    changes."""
+    """A parameter: its default, the range allowed, values worth trying, its effect."""
 
     default: int | float
     low: float
@@ -44,8 +43,7 @@ class Setting:
     about: str = ""
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
-        range."""
+        """``value`` as this setting's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (whole and int(value) != value):
@@ -58,12 +56,9 @@ class Setting:
 
 
 class Projection(ABC):
-    """Unit vectors to a plane.
-
-    A child writes ``_fit`` and ``_transform``. The base class refuses what can't be drawn and says
-    why, keeps the vectors that were fitted (by reference: a memory map stays one) and checks what
-    comes out.
-    """
+    """Unit vectors to a plane. A child writes ``_fit`` and ``_transform``. The base class refuses
+    what can't be drawn and says why, keeps the vectors that were fitted (by reference: a memory map
+    stays one) and checks what comes out."""
 
     name: str = ""
     title: str = ""
@@ -100,13 +95,8 @@ class Projection(ABC):
         **params: float,
     ) -> np.ndarray:
         """Places of float32 (n, dim) rows: float32 (n, 2), the same for the same vectors and
-        parameters.
-
-        Raises:
-            UserError: fewer than four points, fewer than three different ones, NaN, or an unknown
-                parameter.
-            Cancelled: ``progress`` said stop.
-        """
+        parameters. Raises UserError: fewer than four points, fewer than three different ones, NaN,
+        or an unknown parameter. Raises Cancelled: ``progress`` said stop."""
         self.params = self.resolve(params)
         check(vectors)
         if anchor is not None and (not self.aligns or anchor.shape != (len(vectors), 2)):
@@ -124,8 +114,7 @@ class Projection(ABC):
         return self.positions
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
-        does not change."""
+        """Places of new float32 (q, dim) rows on a fitted map: float32 (q, 2). The map stays."""
         self._check_new(vectors)
         return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
@@ -312,10 +301,8 @@ def place(
 
 def memberships(distances: np.ndarray) -> np.ndarray:
     """Membership of each neighbour, float64 (q, k) in (0, 1], from distances (q, k), nearest first.
-
     exp(-(d - d_nearest) / sigma), sigma by bisection so that a row sums to log2(k): McInnes, Healy
-    and Melville, 2018, algorithm 3 (smooth kNN distances).
-    """
+    and Melville, 2018, algorithm 3 (smooth kNN distances)."""
     over = np.asarray(distances, np.float64)
     over = over - over[:, :1]
     target = np.log2(max(over.shape[1], 2))
@@ -324,7 +311,6 @@ def memberships(distances: np.ndarray) -> np.ndarray:
         sigma = np.sqrt(low * high)
         too_much = np.exp(-over / sigma[:, None]).sum(axis=1) > target
         high, low = np.where(too_much, sigma, high), np.where(too_much, low, sigma)
-    floor = 1e-3 * np.maximum(
-        np.asarray(distances).mean(axis=1), TINY
-    )  # as UMAP: equal vectors share, none takes all
+    # as UMAP: equal vectors share, none takes all
+    floor = 1e-3 * np.maximum(np.asarray(distances).mean(axis=1), TINY)
     return np.exp(-over / np.maximum(sigma, floor)[:, None])

@@ -1,5 +1,4 @@
-"""Principal components: the flat shadow that keeps the most variance. Fast, exact, and the same
-axes every time."""
+"""Principal components: the flat shadow that keeps the most variance. Fast and exact."""
 
 from pathlib import Path
 
@@ -48,9 +47,8 @@ class Pca(Projection):
         axes = axes[:, ::-1][:, :2]
         if axes.shape[1] < 2:
             axes = np.column_stack([axes, np.zeros(len(axes))])
-        axes *= np.sign(
-            axes[np.abs(axes).argmax(axis=0), [0, 1]] + 1e-30
-        )  # an axis has no natural direction: choose one
+        # an axis has no natural direction: choose one
+        axes *= np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]] + 1e-30)
         self.mean, self.axes = mean.astype(np.float32), axes.astype(np.float32)
         self.share = np.maximum(values[::-1][:2], 0) / max(values.sum(), 1e-30)
         report(progress, len(vectors), len(vectors))

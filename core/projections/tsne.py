@@ -1,5 +1,4 @@
-"""t-SNE by scikit-learn: of all these maps the one that keeps most of the nearest neighbours, and
-the slowest."""
+"""t-SNE by scikit-learn: keeps most of the nearest neighbours, and takes longest."""
 
 from types import MappingProxyType
 
@@ -12,11 +11,8 @@ from core.types import Progress, report
 @register
 class Tsne(Projection):
     """Van der Maaten and Hinton, 2008; Barnes-Hut, 2014. New vectors are placed among their
-    neighbours, as on a UMAP.
-
-    scikit-learn's rounds can't be watched: progress says when they begin and end, and a stop ends
-    the process that makes the map.
-    """
+    neighbours, as on a UMAP. scikit-learn's rounds can't be watched: progress says when they begin
+    and end, and a stop ends the process that makes the map."""
 
     name = "tsne"
     title = "t-SNE"

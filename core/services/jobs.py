@@ -76,11 +76,8 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id.
-
-    Raises:
-        UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
-    """
+    """Run ``python -m core <arguments>`` as a job; returns its id. Raises UserError: a visitor of a
+    public server may not, or has too many jobs; or the disk is full."""
     if ownership.is_visitor():
         waiting = sum(job.state == QUEUED for job in of_visitors())
         limits.check_job(arguments[0], len(listing(active_only=True)), waiting)
@@ -95,9 +92,8 @@ def start(title: str, arguments: Sequence[str]) -> str:
     with store.writing(folder):
         store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
-        store.write_text(
-            folder / "job.json", json.dumps(noted), durable=False
-        )  # no job outlives a power cut
+        # no job outlives a power cut
+        store.write_text(folder / "job.json", json.dumps(noted), durable=False)
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(
                 [
@@ -152,11 +148,7 @@ def _forget_old() -> None:
 
 
 def status(job: str) -> JobStatus:
-    """Where a job stands.
-
-    Raises:
-        UserError: no such job.
-    """
+    """Where a job stands. Raises UserError: no such job."""
     folder = _folder(job)
     stamp, known = _stamp(folder), _over.get(folder)
     if stamp is None or known is None or known[0] != stamp:
@@ -182,9 +174,8 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _status(job: str) -> JobStatus:
     noted = _noted(job)
-    dead = _is_dead(
-        job, noted
-    )  # before the log is read: a job that ends in between has written its end
+    # before the log is read: a job that ends in between has written its end
+    dead = _is_dead(job, noted)
     lines = _lines(job)
     last = lines[-1] if lines else {}
     state = last.get("state", "running" if lines else "starting")
@@ -219,11 +210,8 @@ def _left(last: dict, done: int, total: int, speed: float) -> float | None:
 
 def retry(job: str) -> str:
     """Start once more what a job was told to do, and dismiss that job; returns the id of the new
-    one. What the first has finished is taken as it is.
-
-    Raises:
-        UserError: no such job, or it is at work.
-    """
+    one. What the first has finished is taken as it is. Raises UserError: no such job, or it is at
+    work."""
     before = status(job)
     if before.active:
         raise UserError(f"{before.title} is at work.", fix="Cancel it first.")
@@ -240,8 +228,7 @@ def dismiss(job: str) -> None:
 
 
 def output(job: str) -> str:
-    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
-    is no such job."""
+    """The end of what a job printed; empty where nothing. Raises UserError: no such job."""
     _noted(job)
     try:
         with open(_folder(job) / "output.txt", "rb") as file:

@@ -25,8 +25,7 @@ def listing() -> list[str]:
 
 
 def damaged() -> list[str]:
-    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves
-    them out."""
+    """The user's own reports whose files are damaged; :func:`listing` leaves them out."""
     home = store.root()
     there = [
         path
@@ -68,11 +67,8 @@ def find(name: str) -> Path:
 
 def rows(name: str) -> list[dict]:
     """The rows of a report without any per-query score, which takes milliseconds: the four names,
-    ``means``, ``latency``, ``card`` ...; none where it can't be read.
-
-    Raises:
-        UserError: there is no report of that name.
-    """
+    ``means``, ``latency``, ``card`` ...; none where it can't be read. Raises UserError: there is no
+    report of that name."""
     try:
         return json.loads((find(name) / "report.json").read_text())["rows"]
     except store.UNREADABLE:

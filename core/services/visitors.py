@@ -1,5 +1,4 @@
-"""What a visitor of a public server has here, and its end: by the visitor's wish, or a while after
-the last visit."""
+"""What a visitor of a public server has here, until the visitor or time deletes it."""
 
 import logging
 import shutil
@@ -61,8 +60,7 @@ def delete(one: Visitor) -> int:
 
 
 def expire(now: float | None = None) -> list[str]:
-    """Delete what belongs to visitors who have not been here for so long as the settings say;
-    returns their names."""
+    """Delete what visitors have who were away for longer than the settings say; their names."""
     now = now or time.time()
     seen = {one: ownership.last_seen(one) for one in ownership.visitors()}
     for one in [one for one, when in seen.items() if when > now + AHEAD_S]:

@@ -1,5 +1,4 @@
-"""Load what most visitors ask first before anybody asks: once a process, in the background, never
-at import."""
+"""Load what most visitors ask first: once a process, in the background, never at import."""
 
 import gc
 import logging

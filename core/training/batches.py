@@ -20,8 +20,7 @@ MAX_REPEATS = 4
 
 
 def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
-    """How many pictures of each batch come from each source; a multiple of ``per_class`` where that
-    is set."""
+    """How many pictures of each batch come from each source; multiples of ``per_class``, if set."""
     return shared_out([len(source.train) for source in sources], settings)
 
 
@@ -178,9 +177,8 @@ def augmenter(
         cropped = pasted(cropped, paste) if paste else cropped
         if light is None:
             return cropped
-        mixed = torch.randperm(
-            len(cropped)
-        )  # else neighbours of one class would always share their light
+        # else neighbours of one class would always share their light
+        mixed = torch.randperm(len(cropped))
         for start in range(0, len(mixed), CHUNK):
             rows = mixed[start : start + CHUNK]
             cropped[rows] = light(cropped[rows])
@@ -191,10 +189,7 @@ def augmenter(
 
 def pasted(views: torch.Tensor, share: float) -> torch.Tensor:
     """Some pictures shrunk to 45 to 90 % of the side and laid on another picture of the batch, at a
-    random place.
-
-    uint8 (n, 3, size, size) -> the same; chance is torch's own.
-    """
+    random place. uint8 (n, 3, size, size) -> the same; chance is torch's own."""
     import torch
     from torchvision.transforms.v2 import functional
 

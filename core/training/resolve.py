@@ -27,11 +27,7 @@ OURS = (*SLIM, AUTOENCODER)
 
 def resolve(settings: Settings) -> Settings:
     """The settings with everything decided that was left open, and checked as far as that goes
-    without pictures.
-
-    Raises:
-        UserError: what can't work, before anything is read or written.
-    """
+    without pictures. Raises UserError: what can't work, before anything is read or written."""
     settings = draft(settings)
     if settings.precision == "auto":
         settings = override(settings, {"precision": "bf16" if _has_bf16() else "fp32"})
@@ -43,9 +39,8 @@ def draft(settings: Settings) -> Settings:
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
-        settings = override(
-            settings, {"pretrained": True}
-        )  # its front never learns: random it would stay
+        # its front never learns: random it would stay
+        settings = override(settings, {"pretrained": True})
     if settings.kind == "autoencoder":
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
@@ -81,12 +76,10 @@ def _taken_over(settings: Settings) -> Settings:
 
 
 def _fitting_network(settings: Settings) -> Settings:
-    """What the chosen network decides: the length of a vector without a neck, and crops no larger
-    than its input."""
+    """What the chosen network decides: a vector's length without a neck, crops within its input."""
     values: dict[str, object] = {}
-    if (
-        not settings.pretrained and not settings.start_from
-    ):  # nothing is known yet that could be kept
+    # nothing is known yet that could be kept
+    if not settings.pretrained and not settings.start_from:
         values |= {"neck": True, "frozen_stages": 0, "freeze_norm": False}
     elif not settings.neck and not settings.start_from:
         values |= {"dim": published(settings.backbone).dim, "levels": 1}
@@ -128,8 +121,7 @@ def middle_of(settings: Settings) -> Preprocess | None:
 
 
 def published(backbone: str) -> TimmNetwork:
-    """The encoder that a timm backbone's published weights make. Raises UserError where there are
-    none."""
+    """The encoder of a timm backbone's published weights. Raises UserError where there are none."""
     front = SLIM[backbone].front if backbone in SLIM else ""
     found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
@@ -187,8 +179,7 @@ def _network(name: str) -> TimmNetwork | None:
 
 
 def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
-    """A pretrained network that is ready, and how its input is made. Raises UserError where there
-    is none."""
+    """A ready pretrained network, and how its input is made. Raises UserError: none."""
     found = _network(name)
     if found is None:
         raise UserError(

@@ -25,13 +25,11 @@ MARKS = ("start", "step", "validation", "failed", "end")
 BYTES_EACH = 22
 """Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so
 far, and the result."""
-PACE, PICTURES, WEIGHTS, LEARNING, COMPARING = (
-    "Measuring the pace",
-    "Reading pictures",
-    "Loading weights",
-    "Learning",
-    "Comparing before and after",
-)
+PACE = "Measuring the pace"
+PICTURES = "Reading pictures"
+WEIGHTS = "Loading weights"
+LEARNING = "Learning"
+COMPARING = "Comparing before and after"
 """What a run does, one after the other, as its log and its progress say it."""
 SPARE = 64 << 20
 """Disk that is left free."""
@@ -71,8 +69,7 @@ class Run:
 
     @property
     def held(self) -> dict[str, list[str]]:
-        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was
-        not noted."""
+        """Locator of each dataset -> ids of the pictures kept back; empty: not noted."""
         try:
             found = json.loads((self.folder / HELD).read_text())
             return {locator: list(map(str, ids)) for locator, ids in found.items()}
@@ -119,8 +116,7 @@ class Run:
         return [line for line in map(parsed, text.splitlines()) if line]
 
     def last(self) -> dict:
-        """The last whole line of the log; empty where there is none. Cheap, however long the
-        log."""
+        """The log's last whole line, empty without one. Cheap, however long the log."""
         return next(iter(self._tail()[::-1]), {})
 
     def _tail(self) -> list[dict]:
@@ -174,11 +170,7 @@ def _note(run: Run, settings: Settings, created: float, asked: Mapping[str, obje
 
 def create(settings: Settings, name: str = "", asked: Mapping[str, object] | None = None) -> Run:
     """A new run's folder; ``asked`` are the settings that somebody chose, before others were
-    decided.
-
-    Raises:
-        UserError: the name is taken or not allowed, or the disk is full.
-    """
+    decided. Raises UserError: the name is taken or not allowed, or the disk is full."""
     run = Run(name or new_id())
     if not ID.fullmatch(run.id):
         raise UserError(
@@ -328,12 +320,8 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None = None
 ) -> dict:
-    """Fill ``parts`` and the optimiser; returns the state.
-
-    Raises:
-        Damaged: the file is not what was written; nothing is filled then.
-        UserError: it belongs to another network.
-    """
+    """Fill ``parts`` and the optimiser; returns the state. Raises Damaged: the file is not what was
+    written; nothing is filled then. Raises UserError: it belongs to another network."""
     state, tensors = _read_checkpoint(path)
     try:
         for part, module in parts.items():

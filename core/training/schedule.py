@@ -1,5 +1,4 @@
-"""What changes while a network learns: learning rates, frozen layers, averaged weights. All
-functions of the step."""
+"""What changes while a network learns: learning rates, frozen layers, averaged weights."""
 
 from __future__ import annotations
 
@@ -17,8 +16,7 @@ FLOOR = 0.01
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
-    """Linear rise over the first ``warmup`` of all steps, then half a cosine down (Loshchilov,
-    Hutter, 2016); 0..1."""
+    """Linear rise over the share ``warmup``, then half a cosine down (Loshchilov, 2016); 0..1."""
     rising = max(1, round(warmup * steps))
     if step < rising:
         return (step + 1) / rising

@@ -19,18 +19,14 @@ from core.training.settings import Settings, expanded
 from core.types import Item, Progress, report
 
 MOST_VALIDATION = 2000
-"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with
-all others."""
+"""Pictures kept back at most: enough for a steady MAP@R, each compared with all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One dataset as training sees it.
-
-    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1
-    without; ``train`` and ``validation`` int64 rows, disjoint. ``field`` is what the classes are,
-    ``held`` the ids of the pictures kept back.
-    """
+    """One dataset as training sees it. ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,)
+    positions in ``classes``, -1 without; ``train`` and ``validation`` int64 rows, disjoint.
+    ``field`` is what the classes are, ``held`` the ids of the pictures kept back."""
 
     name: str
     locator: str
@@ -47,16 +43,11 @@ class Source:
 def open_sources(
     settings: Settings, needs_labels: bool, progress: Progress | None = None
 ) -> list[Source]:
-    """All sources of a run, decoded.
-
-    Raises:
-        UserError: no dataset, no labels where the loss needs them, a class with one picture, one
-            class alone.
-    """
+    """All sources of a run, decoded. Raises UserError: no dataset, no labels where the loss needs
+    them, a class with one picture, one class alone."""
     opened = opened_datasets(settings)
-    planned = [
-        _plan(dataset, settings, needs_labels) for dataset in opened
-    ]  # all checked before the first is decoded
+    # all checked before the first is decoded
+    planned = [_plan(dataset, settings, needs_labels) for dataset in opened]
     return [
         _open(dataset, *plan, settings, progress)
         for dataset, plan in zip(opened, planned, strict=True)
@@ -64,8 +55,7 @@ def open_sources(
 
 
 def opened_datasets(settings: Settings) -> list[Dataset]:
-    """The datasets that a run names, listed and not decoded. Raises UserError where there is
-    none."""
+    """The datasets that a run names, listed, not decoded. Raises UserError where there is none."""
     if not settings.datasets:
         raise UserError(
             "No dataset was named to learn from.",
@@ -235,10 +225,8 @@ def split(
     labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from and rows kept back: whole groups (instances) where known, else the same
-    share of every class.
-
-    A class or group always leaves two pictures or more on the side that it is on. Rows come sorted.
-    """
+    share of every class. A class or group always leaves two pictures or more on the side that it is
+    on. Rows come sorted."""
     rng = np.random.default_rng(seed)
     share = min(share, MOST_VALIDATION / max(len(labels), 1))
     known = np.array([group is not None for group in groups])
@@ -254,8 +242,7 @@ def split(
 def _whole_groups(
     labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator
 ) -> list[int]:
-    """A share of the instances of every class; of the instances themselves, where these are the
-    classes."""
+    """A share of the instances of every class; of instances, where these are the classes."""
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(str(group), []).append(row)

@@ -16,8 +16,7 @@ carries nearly all weight."""
 
 
 class Terms(nn.Module):
-    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies,
-    projections)."""
+    """The sum of all terms of a recipe, with parameters of their own (proxies, projections)."""
 
     def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
         super().__init__()
@@ -59,28 +58,23 @@ class Terms(nn.Module):
         return total
 
     def _labels(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of
-        the other."""
+        """Each dataset's pictures with one another only: cats of two are no strangers."""
         total = embeddings.new_zeros(())
         for position, loss in enumerate(self.losses[name]):
             here = batch["source"] == position
             if not LOSSES[name].pairs:  # a classifier knows no recoloured classes
                 here = here & (batch["labels"] < self.class_counts[position])
-            miner, own, labels = (
-                self.miners[name][position],
-                embeddings[here],
-                batch["labels"][here],
-            )
+            miner = self.miners[name][position]
+            own = embeddings[here]
+            labels = batch["labels"][here]
             value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
             total = total + value * here.float().mean()
         return total
 
     def _views(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        loss, first, second = (
-            self.between_views[name],
-            self.projector(embeddings),
-            self.projector(batch["second"]),
-        )
+        loss = self.between_views[name]
+        first = self.projector(embeddings)
+        second = self.projector(batch["second"])
         return loss(first, ref_emb=second) if name == "vicreg" else loss(first, second)
 
     def _draw(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
@@ -88,11 +82,8 @@ class Terms(nn.Module):
 
     def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
         """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch
-        (:func:`ranked_unlike`).
-
-        The teacher's mean is taken away first: what all pictures share says nothing, and fills most
-        of a cosine.
-        """
+        (:func:`ranked_unlike`). The teacher's mean is taken away first: what all pictures share
+        says nothing, and fills most of a cosine."""
         own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
         taught = nn.functional.normalize(self._centred(batch["taught"]))
         near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)

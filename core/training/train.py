@@ -1,5 +1,4 @@
-"""From the settings of a run, or from a user's own weights, to a model that stands among the
-encoders."""
+"""From the settings of a run, or from a user's own weights, to a model among the encoders."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ def begin(
     progress: Progress | None = None,
     asked: Mapping[str, object] | None = None,
 ) -> Run:
-    """Check everything, decode the pictures, and make the run's folder; nothing is learned yet.
-    Raises UserError."""
+    """Check all, decode the pictures, make the run's folder; learn nothing. Raises UserError."""
     settings = resolve(settings)
     refuse_taken(settings)
     check(settings, progress)
@@ -61,8 +59,7 @@ def begin(
 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
-    """The decoded sources and the number of parameters of a resolved run, if it can be done. Raises
-    UserError."""
+    """The decoded sources and the number of parameters of a resolved run. Raises UserError."""
     tell(progress, PICTURES)
     found = open_sources(settings, needs_labels(settings), progress)
     tell(progress, WEIGHTS)
@@ -82,8 +79,7 @@ def check_disk(network: torch.nn.Module) -> int:
 
 
 def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
-    """Pictures a second over a few steps on the side. Raises UserError where the network can't be
-    had."""
+    """Pictures a second over a few steps on the side. Raises UserError: no network."""
     network, blueprint = make_network(settings)
     return Trainer(
         Run("train-probe"), settings, found, network, blueprint, _teacher(settings)
@@ -152,12 +148,9 @@ def _fixed_size(network: torch.nn.Module) -> bool:
 
 
 def work(run: Run, progress: Progress | None = None) -> Path:
-    """Train, from the start or from the checkpoint, and export; returns the model's folder.
-
-    Raises:
-        UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
-        Cancelled: stopped; the run can be resumed.
-    """
+    """Train, from the start or from the checkpoint, and export; returns the model's folder. Raises
+    UserError: the run, its data or its checkpoint can't be used, or the loss blew up. Raises
+    Cancelled: stopped; the run can be resumed."""
     settings = run.settings()
     run.mend()
     run.write("phase", 0, what=PICTURES)
@@ -194,8 +187,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
 
 
 def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
-    """An autoencoder's codes (n, dim) of pictures that it learned from, each dataset by its
-    share."""
+    """An autoencoder's codes (n, dim) of pictures learned from, each dataset by its share."""
     import torch
 
     settings, plain = trainer.settings, augmenter("none", trainer.settings.size)
@@ -244,8 +236,7 @@ def _framed(made: Blueprint) -> str:
 def card(
     run: Run, settings: Settings, sources: Sequence[Source], state: State, trainer: Trainer
 ) -> dict:
-    """All that is known of the result at the end of its training; what a search with it is worth is
-    measured later."""
+    """What is known of the result when it is trained; a search with it is measured later."""
     return {
         "title": settings.title or settings.name,
         "family": settings.family,
@@ -280,13 +271,8 @@ def write_model(
     name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half"
 ) -> Path:
     """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
-
     ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale
-    a row).
-
-    Raises:
-        UserError: the disk is full, or the name is not allowed.
-    """
+    a row). Raises UserError: the disk is full, or the name is not allowed."""
     from safetensors.torch import save_file
 
     final = store.root() / "models" / name

@@ -78,8 +78,7 @@ RETRIEVAL = (
     " labels, the share that is found by a crop of itself"
 )
 GALLERY = 400
-"""Pictures to search among at least, where there are so many: a handful kept back would be found by
-chance."""
+"""Pictures to search among at least: a handful kept back would be found by chance."""
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 
 

@@ -36,8 +36,7 @@ BF16 = "bf16-graph"
 HINTS = {FP32: "f32", BF16: "bf16"}
 """The number formats of a graph, in OpenVINO's words."""
 TOLERANCE = 1e-4
-"""The largest difference from torch's values, as :meth:`Source.comparable` gives them, that counts
-as rounding."""
+"""The largest difference from torch's values, by :meth:`Source.comparable`, that is rounding."""
 SLOWER = 1.2
 """So many times the time of torch a graph may take: a server without torch needs half of the
 memory, and calls of several networks run beside each other."""
@@ -167,8 +166,7 @@ def graph_seconds(source: Source) -> float | None:
 
 
 def _noted(source: Source) -> dict | None:
-    """What was noted when a network was compiled, empty where it was not; None where none can
-    be."""
+    """What was noted when a network was compiled, empty: it was not; None where none can be."""
     if (by := usable()) is None:
         return None
     name = store.key(_causes(source, by))
@@ -255,11 +253,9 @@ def _compared(
 
 
 def _convert(whole: Callable, model: torch.nn.Module, pictures: np.ndarray, file: Path) -> None:
-    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape.
-
-    The front end is asked directly: ``openvino.convert_model`` reports to a server where the
-    package for that is installed.
-    """
+    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape. The
+    front end is asked directly: ``openvino.convert_model`` reports to a server where the package
+    for that is installed."""
     import openvino
     import torch
     from openvino.frontend import FrontEndManager

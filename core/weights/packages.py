@@ -43,8 +43,7 @@ LITE0 = Packed(
     18_826_032,
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
-"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what the detector ``objects`` looks
-through."""
+"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what ``objects`` looks through."""
 _damaged: set[tuple[Path, int]] = set()
 _checked: set[tuple[Path, int]] = set()
 _lock = threading.Lock()
@@ -65,20 +64,15 @@ def there(package: str) -> bool:
 
 def installed(row: Packed) -> Path | None:
     """The file of an installed package of the right version and size that was not found damaged, or
-    None.
-
-    Listing asks for it, so the digest is left to :func:`verified`.
-    """
+    None. Listing asks for it, so the digest is left to :func:`verified`."""
     path = _located(row.file)
     try:
         stat = path.stat() if path else None
     except OSError:
         return None
-    return (
-        path
-        if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged
-        else None
-    )
+    if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged:
+        return path
+    return None
 
 
 @cache

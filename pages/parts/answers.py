@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import batching, serving
+from core.services.search import serving
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -24,16 +24,14 @@ OUTCOMES = "outcomes"
 ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
-"""Bundled encoders answer within this before the first drawing; the others after it, each as it
-comes."""
+"""Bundled encoders answer within this before the first drawing; others after it, as they come."""
 CROWDED_S = 3.0
 """The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
 LOOK_S = 0.1
-"""A page that waits for encoders to load looks so often for them, and for what the person does
-meanwhile."""
+"""A page that waits for encoders looks so often for them, and for the person's doings."""
 
 
 @dataclass
@@ -100,8 +98,7 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
 
 
 def step(view: View, found: Gathered) -> bool:
-    """For a board that draws itself again: ask the next one that waits; whether one has answered
-    meanwhile."""
+    """For a board that draws itself again: ask the next one; whether one has answered."""
     if not found.waiting:
         return False
     _ask_next(view, found.waiting)
@@ -119,8 +116,7 @@ def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | N
 
 
 def act(view: View, action: str) -> None:
-    """Do what a button in a column asks: build, cancel a build, ask once more, fetch what reads
-    text."""
+    """Do what a button in a column asks: build, cancel, ask once more, fetch what reads text."""
     verb, _, name = action.partition(":")
     if name not in view.encoders or unread.act(verb, name):
         return
@@ -132,8 +128,7 @@ def act(view: View, action: str) -> None:
 
 
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
-    """Let those load that are not in memory, and ask those that answer without delay, before
-    anything is drawn."""
+    """Let those load that are not in memory, and ask the quick ones before anything is drawn."""
     began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         serving.begin(dataset, name, view.index)
@@ -210,13 +205,12 @@ def _patience_s() -> float:
 
 
 def _crowded() -> bool:
-    """Whether several visitors wait for encoders; where there are none, they are one person's."""
-    return hosted() and batching.crowded()
+    """Whether several visitors wait for answers; where there are none, they are one person's."""
+    return hosted() and asking.others()
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
-    """Note where an encoder stands that nothing blocks; its column, or None where its answer is
-    drawn."""
+    """Note where an unblocked encoder stands; its column, or None where its answer is drawn."""
     outcome = _outcome(view, version, name)
     if isinstance(outcome, UserError):
         return columns.failed(_row(name), outcome)
@@ -366,9 +360,8 @@ def _blocked(view: View, version: str, row: dict) -> dict | None:
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)
-    if job and (
-        lacking or not built or builds.what(job).get("index") == view.index
-    ):  # not where only another index is built
+    # not where only another index is built
+    if job and (lacking or not built or builds.what(job).get("index") == view.index):
         words = {
             "headline": "Building",
             "message": builds.progress_words(job),
@@ -415,8 +408,7 @@ def _offer(view: View, version: str, row: dict) -> dict:
 
 
 def _offer_index(view: View, row: dict) -> dict:
-    """A column whose vectors are there and whose index is not: building it takes too long for a
-    page to wait."""
+    """A column with vectors and without the index, whose build is too long to wait for."""
     vectors = count(len(cached.dataset(view.dataset).items), "vector")
     last = builds.ended(view.dataset, row["name"])
     last = last if last and builds.what(last).get("index") == view.index else None

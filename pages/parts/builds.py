@@ -78,8 +78,7 @@ def ended(locator: str, encoder: str) -> JobStatus | None:
 
 
 def ending(last: JobStatus | None, what: str = "build") -> str:
-    """``The build failed`` or ``The build was stopped``; empty where it ended well, or none
-    ended."""
+    """``The build failed`` or ``The build was stopped``; empty where none, or it ended well."""
     said = {"failed": "failed", "cancelled": "was stopped"}.get(last.state if last else "")
     return f"The {what} {said}" if said else ""
 
@@ -103,16 +102,13 @@ def what(job: JobStatus) -> dict[str, str]:
     where it is no build."""
     given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
-    return (
-        {name: given[option] for name, option in names.items() if option in given}
-        if job.arguments[0] == "build"
-        else {}
-    )
+    if job.arguments[0] == "build":
+        return {name: given[option] for name, option in names.items() if option in given}
+    return {}
 
 
 def options(job: JobStatus) -> dict[str, str]:
-    """The options of a job's command that take a value, ``--dataset`` and so on; those without one
-    are left out."""
+    """The options of a job's command that take a value, as ``--dataset``."""
     pairs = zip(job.arguments[1:], job.arguments[2:], strict=False)
     return {name: value for name, value in pairs if name[:1] == "-" and value[:2] != "--"}
 

@@ -39,8 +39,7 @@ def found(
 def estimated(
     locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool, left: int
 ) -> Plan:
-    """The same with time and memory for the ``left`` settings that are not measured yet. Raises
-    UserError."""
+    """The same with time and memory for the ``left`` unmeasured settings. Raises UserError."""
     return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full)
 
 

@@ -24,11 +24,9 @@ NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
 
 def first() -> str:
     """The detector that a page opens with."""
-    return (
-        FIRST
-        if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows())
-        else OFF
-    )
+    if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows()):
+        return FIRST
+    return OFF
 
 
 def box() -> Edges | None:
@@ -42,8 +40,7 @@ def kept() -> Edges | None:
 
 
 def choose(edges: Edges | None) -> None:
-    """Search with this part, WHOLE or None = all of the picture. None lets ``always`` choose the
-    main subject."""
+    """Search with this part; WHOLE = all of it, None too, or what ``always`` chooses."""
     st.session_state[BOX] = tuple(round(float(edge), DIGITS) for edge in edges) if edges else None
 
 
@@ -112,5 +109,4 @@ PARAMS = (
         put=choose,
     ),
 )
-"""In a link only what was chosen; the whole picture only where its subject would be searched
-with."""
+"""In a link only what was chosen; the whole picture only if a subject were searched with."""

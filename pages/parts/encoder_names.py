@@ -1,5 +1,4 @@
-"""What an encoder is called in a list to choose from, what it costs to choose it, and which one
-such words mean."""
+"""Encoders in lists to choose from: their names, their cost, and which one words mean."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
@@ -18,10 +17,7 @@ process has loaded its networks."""
 
 def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[str], str]:
     """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in
-    about 16 s``.
-
-    What is chosen already stands in a small label of its own, by its title alone.
-    """
+    about 16 s``. What is chosen already stands in a small label of its own, by its title alone."""
 
     @cache  # Streamlit asks several times for each
     def label(name: str) -> str:
@@ -33,10 +29,7 @@ def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[st
 
 def state_words(name: str, locators: Sequence[str]) -> str:
     """``ready`` where it is built for every data set; else what stands in the way: a build, a
-    download. Loads nothing.
-
-    Without a data set only what has to be downloaded is said.
-    """
+    download. Loads nothing. Without a data set only what has to be downloaded is said."""
     row = cached.encoder_row(name)
     if row is None:
         return ""
@@ -52,11 +45,9 @@ def state_words(name: str, locators: Sequence[str]) -> str:
 
 
 def meant(chosen: Iterable[str]) -> list[str]:
-    """The names of what was chosen, each once.
-
-    A browser sends the words that it shows. Where they have changed since (a build has ended),
-    Streamlit takes the old words for something newly typed.
-    """
+    """The names of what was chosen, each once. A browser sends the words that it shows. Where they
+    have changed since (a build has ended), Streamlit takes the old words for something newly
+    typed."""
     return list(dict.fromkeys(_name(one) for one in chosen))
 
 
@@ -72,8 +63,7 @@ def _name(words: str) -> str:
 
 
 def suggested() -> list[str]:
-    """A pretrained network, the best one of our own, a classical one as contrast; of these what
-    needs no download."""
+    """A pretrained network, our best one, a classical one; of these what needs no download."""
     rows = {row["name"]: row for row in cached.encoder_rows() if row["state"] == "ready"}
     first = [name for name in FIRST_ENCODERS if name in rows]
     return first or list(rows)[:SUGGESTED]

@@ -30,8 +30,7 @@ BARS = (
 
 
 def under_board(answers: Collection[SearchResult]) -> None:
-    """Edges where something is known, letters where there are several columns to share a
-    picture."""
+    """Edges where something is known, letters where several columns may share a picture."""
     if not answers:
         return
     seen = {hit.verdict for answer in answers for hit in answer.hits}

@@ -20,13 +20,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import SafeSessionState
 
 NOTED, PLACE = "press_noted", "press_place"
-"""Session: what was pressed and not come to yet, ``key`` or ``key.event`` -> values, and on which
-page."""
+"""Session: what was pressed and waits, ``key`` or ``key.event`` -> values, and its page."""
 LOOK, LET_IN = "_yield_callback", "_let_in"
 """What Streamlit calls with every look at the session, and under what name it is kept here."""
 HEARD, DONE = "press_heard", "press_done"
-"""Session: component -> event -> number of the last that was heard, and that the page has come
-to."""
+"""Session: component -> event -> number of the last that was heard, and that was come to."""
 
 
 def button(
@@ -60,11 +58,8 @@ def said(key: str, event: str) -> object:
 
 def noting_each(key: str, event: str) -> Callable[[], None]:
     """The same for what may be said several times before the page comes to it; :func:`each` gives
-    all of it.
-
-    Of two messages that wait Streamlit keeps the later one. So the component says all again that
-    was not heard (:func:`heard`), each as [number, value].
-    """
+    all of it. Of two messages that wait Streamlit keeps the later one. So the component says all
+    again that was not heard (:func:`heard`), each as [number, value]."""
     return partial(_hear_each, key, event)
 
 
@@ -76,8 +71,7 @@ def each(key: str, event: str) -> list:
 
 
 def heard(key: str) -> dict[str, float]:
-    """Event -> the number of the last that the page has come to before this drawing of the
-    component."""
+    """Event -> the number of the last come to before this drawing of the component."""
     return dict(st.session_state.get(DONE, {}).get(key, {}))
 
 

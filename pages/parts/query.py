@@ -22,11 +22,8 @@ CAMERA_OPEN = "camera_open"
 
 def panel(view: View, subject: Subject | None = None) -> None:
     """The query's picture, which takes another one however it comes; Back, camera and gallery;
-    examples below.
-
-    ``subject`` is what was found on it and what can be chosen there; None where a page searches
-    with all of it.
-    """
+    examples below. ``subject`` is what was found on it and what can be chosen there; None where a
+    page searches with all of it."""
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
     drawn = subject.drawn if subject else {}
@@ -109,8 +106,7 @@ def _given() -> None:
 
 
 def take(dataset: str, given: str) -> None:
-    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of
-    a file."""
+    """What the picture was given as the next query: ``item:<id>``, or a file's data URL."""
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     if given.startswith("item:"):
         if given[5:] in cached.dataset(dataset).rows:

@@ -108,8 +108,7 @@ def with_chosen(known: list[str], chosen: list[str]) -> list[str]:
 
 
 def listed(locators: list[str] | None = None) -> list[str]:
-    """Every listed encoder: those that are built for these data sets, the best first; then what
-    works offline."""
+    """Every listed encoder: those built for these data sets, the best first; then offline."""
     rows = cached.encoder_rows()
     names = [
         row["name"]

@@ -91,14 +91,12 @@ def _chosen_by_itself(found: Found | None) -> bool:
 
 
 def came(view: View) -> bool:
-    """Whether something was found that the page has not drawn yet, for a board that moves without
-    the page."""
+    """Whether something was found that is not drawn yet, for a board that moves alone."""
     return not st.session_state.get(DRAWN) and known(view) is not None
 
 
 def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
-    """Ask for what the chosen detector finds on the query; None where there is no such picture,
-    which others say."""
+    """Ask for what the chosen detector finds on the query; None where there is no picture."""
     if crop.detector() == crop.OFF:
         return None
     try:
@@ -109,10 +107,7 @@ def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
 
 def take(key: str) -> None:
     """The person chose a part of a query: ``serial|x0,y0,x1,y1|query``; no numbers are all of it.
-    Called before the page runs.
-
-    A part of a picture that is no longer the query is passed over.
-    """
+    Called before the page runs. A part of a picture that is no longer the query is passed over."""
     serial, text, query = [*str(st.session_state[key]["boxed"] or "").split("|", 2), "", ""][:3]
     if not (serial.isascii() and serial.isdigit() and len(serial) < 10):
         return
@@ -167,8 +162,7 @@ def _said(box) -> str:
 
 
 def _control() -> None:
-    """What looks for the subject, in a window of its own; what can't be used here yet says so, or
-    is fetched there."""
+    """What looks for the subject, in a window where what is not here yet can be fetched."""
     rows = {row["name"]: row for row in cached.detector_rows()}
     short = _title(rows[crop.detector()]).partition(" (")[0]
     with st.popover(
@@ -207,11 +201,9 @@ def _title(row: dict) -> str:
 
 
 def _about(row: dict) -> str:
-    return (
-        "The whole picture is searched, or what you draw."
-        if row["name"] == crop.OFF
-        else row["about"]
-    )
+    if row["name"] == crop.OFF:
+        return "The whole picture is searched, or what you draw."
+    return row["about"]
 
 
 def _fetch(row: dict) -> None:

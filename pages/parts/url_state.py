@@ -12,11 +12,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from pages.parts.words import note, short
 
 PENDING = "link_pending"
-"""Session: key of a value that a link gave and nobody has checked yet -> (its parameter, where
-remarks go)."""
+"""Session: key of an unchecked value of a link -> (its parameter, where remarks go)."""
 SAID = "links_said"
-"""Session: the page that is shown, and the links that the address bar was told of it, newest
-last."""
+"""Session: the page that is shown, and the links that the address bar was told, newest last."""
 MOST_SAID = 8
 AFRESH = {"from": "menu"}
 """What the menu's line of the page that is shown says in place of a link: of two runs that come
@@ -83,11 +81,8 @@ def names(separator: str, most: int) -> Kind:
 @dataclass(frozen=True, slots=True)
 class Param:
     """One parameter: its name in the link, where the session keeps it, how it is said, and its
-    default (or what finds that out).
-
-    A default is written only where ``always``. ``get`` and ``put`` stand in place of ``key`` where
-    the session keeps it in parts.
-    """
+    default (or what finds that out). A default is written only where ``always``. ``get`` and
+    ``put`` stand in place of ``key`` where the session keeps it in parts."""
 
     name: str
     key: str = ""

@@ -1,5 +1,5 @@
 """How many threads faiss takes: the cores there are, or fewer where who shares the machine asked
-for fewer; how numpy's wait."""
+for fewer; how numpy's and OpenMP's wait."""
 
 from __future__ import annotations
 
@@ -60,3 +60,23 @@ def test_threads_of_numpy_sleep_behind_a_product_unless_the_user_says_otherwise(
     )
     said, busy = told.stdout.split()
     assert said == wish or (said == "16" and float(busy) < 0.005)
+
+
+TEAM = """
+import core, os
+from core.faiss_loader import faiss
+faiss()
+print(os.environ[core.TEAM_WAIT])
+"""
+
+
+@pytest.mark.parametrize("wish", [None, "ACTIVE"])
+def test_threads_of_a_team_sleep_unless_the_user_says_otherwise(wish):
+    env = {name: value for name, value in os.environ.items() if name != core.TEAM_WAIT}
+    env |= {"OMP_DISPLAY_ENV": "TRUE"} | ({core.TEAM_WAIT: wish} if wish else {})
+    told = subprocess.run(
+        [sys.executable, "-c", TEAM], env=env, capture_output=True, text=True, check=True
+    )
+    wanted = wish or "PASSIVE"
+    assert told.stdout.strip() == wanted
+    assert f"OMP_WAIT_POLICY = '{wanted}'" in told.stderr, "what the library itself has read"

@@ -92,9 +92,8 @@ def table(name: str) -> Table:
 def parsed(name: str, data: bytes) -> Table:
     """The rows of a CSV. Raises UserError: a column that is missing, an empty cell, no rows, one
     class joined to two, a line that is not as it should be."""
-    found = parse_table(
-        name, data, lambda header, cells: True
-    )  # no class has a line break in its name
+    # no class has a line break in its name
+    found = parse_table(name, data, lambda header, cells: True)
     if missing := [column for column in COLUMNS if column not in found.header]:
         lacks = f"The join {name!r} has no column {' and no column '.join(missing)}"
         raise UserError(
@@ -136,11 +135,8 @@ def parsed(name: str, data: bytes) -> Table:
 
 def joined(queries: Sequence[Dataset], gallery: Dataset, join: Table) -> Joined:
     """The data set in which queries of ``queries`` search ``gallery``. Its definition is kept: its
-    locator opens it again.
-
-    Raises:
-        UserError: no queries, an unknown class, nothing joined, or the same data set on both sides.
-    """
+    locator opens it again. Raises UserError: no queries, an unknown class, nothing joined, or the
+    same data set on both sides."""
     if not queries:
         raise UserError(
             "No data set of queries was named.",
@@ -220,12 +216,9 @@ def keep_table(file: str, data: bytes) -> str:
 def _classes(
     dataset: Dataset, queries: Sequence[Dataset], gallery: Dataset, join: Table
 ) -> dict[str, str]:
-    """Class of the data set -> class of the gallery.
-
-    Rows that name a data set are for it alone; one that no row names takes every row whose class it
-    has, since a folder may bear any name. A class that is nowhere is an error, and none that
-    another of ``queries`` has.
-    """
+    """Class of the data set -> class of the gallery. Rows that name a data set are for it alone;
+    one that no row names takes every row whose class it has, since a folder may bear any name. A
+    class that is nowhere is an error, and none that another of ``queries`` has."""
     if join.name == SAME:
         return {name: name for name in sorted(classes_of(dataset) & classes_of(gallery))}
     known = classes_of(dataset)
@@ -239,9 +232,8 @@ def _classes(
         elsewhere,
         " or ".join(other.title or other.name for other in queries),
     )
-    rows = (
-        free + own if own or free else join.rows
-    )  # what is said of this set alone counts, where both speak of a class
+    # what is said of this set alone counts, where both speak of a class
+    rows = free + own if own or free else join.rows
     return {row.query_class: row.gallery_class for row in rows if row.query_class in known}
 
 

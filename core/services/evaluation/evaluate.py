@@ -1,5 +1,4 @@
-"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
-is finished."""
+"""What encoders are worth: any datasets x encoders x indexes x protocols, cached."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -122,11 +121,8 @@ def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: in
 
 
 def _made(parts: Sequence[_Part], steps: Steps) -> tuple[list[Cell], dict[str, UserError]]:
-    """The cells, and what could not be evaluated, with the reason.
-
-    Raises:
-        UserError: nothing at all could be.
-    """
+    """The cells, and what could not be evaluated, with the reason. Raises UserError: nothing at all
+    could be."""
     total, done = sum(part.cells for part in parts), 0
     found: list[Cell] = []
     left_out: dict[str, UserError] = {}

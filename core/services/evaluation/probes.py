@@ -12,7 +12,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import statistics, stream
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import cluster_of, codes
 from core.types import Item, Progress
@@ -54,7 +54,7 @@ def probe(
         UserError: the embeddings are not built, or the dataset says nothing about its pictures.
     """
     encoder = with_vectors(dataset, encoder_name).encoder
-    items = embed.item_rows(dataset, embed.read(dataset, encoder))
+    items = stored.item_rows(dataset, stored.read(dataset, encoder))
     known = factors(items)
     if not known:
         raise UserError(
@@ -68,10 +68,10 @@ def probe(
     marks = {
         name: store.fingerprint([str(value) for value in values]) for name, values in known.items()
     }
-    causes = {**embed.causes(dataset, encoder), "factors": marks, "k": k, "version": VERSION}
+    causes = {**stored.causes(dataset, encoder), "factors": marks, "k": k, "version": VERSION}
 
     def write(folder: Path) -> dict:
-        vectors = embed.read(dataset, encoder).vectors
+        vectors = stored.read(dataset, encoder).vectors
         rows = _probe(vectors, items, known, k, progress)
         (folder / "probes.json").write_text(json.dumps([asdict(row) for row in rows]))
         return {

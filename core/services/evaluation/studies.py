@@ -1,5 +1,4 @@
-"""Closer looks that go with a report, computed once and kept beside it so that a page shows them
-without waiting."""
+"""Closer looks that go with a report, kept beside it so that pages show them without waiting."""
 
 import json
 import logging
@@ -48,13 +47,8 @@ def make(
     progress: Progress | None = None,
 ) -> Path:
     """Study every exact cell of a saved report whose dataset is at hand, and write ``studies.json``
-    into its folder.
-
-    A study that a dataset can't give (no attributes, no labels) is kept as its reason.
-
-    Raises:
-        Cancelled: ``progress`` said stop; finished studies are in the cache.
-    """
+    into its folder. A study that a dataset can't give (no attributes, no labels) is kept as its
+    reason. Raises Cancelled: ``progress`` said stop; finished studies are in the cache."""
     by_name = {dataset.name: dataset for dataset in datasets}
     work = [
         (kind, cell)

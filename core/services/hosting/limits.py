@@ -42,11 +42,8 @@ _counting = threading.Lock()
 
 
 def check_room(more: int) -> None:
-    """Whether ``more`` bytes of a visitor may be kept; nothing is asked of others.
-
-    Raises:
-        UserError: the visitor's room, or that of all visitors, is used up.
-    """
+    """Whether ``more`` bytes of a visitor may be kept; nothing is asked of others. Raises
+    UserError: the visitor's room, or that of all visitors, is used up."""
     one = ownership.visitor()
     if one is None:
         return
@@ -92,8 +89,7 @@ def check_zip(size: int) -> None:
 
 
 def check_pictures(held: int, more: int) -> None:
-    """Whether a visitor who has ``held`` pictures in data sets may add ``more``. Raises
-    UserError."""
+    """Whether a visitor with ``held`` pictures in data sets may add ``more``. Raises UserError."""
     most = int(value("visitor_pictures"))
     if ownership.is_visitor() and held + more > most:
         have = f", and you have {held:,} already" if held else ""
@@ -114,8 +110,7 @@ def may(command: str) -> bool:
 
 
 def within_reach(state: State) -> State:
-    """A state as it is for the one who asks: what needs a download that a visitor may not begin
-    can't be had."""
+    """A state for the one who asks: what a visitor may not download can't be had."""
     if state.kind != "download" or may("download"):
         return state
     return State("unavailable", "Its files are not on this server, and visitors fetch none.")
@@ -133,11 +128,8 @@ def require_download(what: str) -> None:
 
 def check_job(command: str, active: int, waiting: int) -> None:
     """Whether a visitor may start a job of this command: ``active`` are the visitor's own that have
-    not ended, ``waiting`` those of all visitors that wait for their turn.
-
-    Raises:
-        UserError: the command is the operator's, or there are too many jobs.
-    """
+    not ended, ``waiting`` those of all visitors that wait for their turn. Raises UserError: the
+    command is the operator's, or there are too many jobs."""
     if not ownership.is_visitor():
         return
     if not may(command):

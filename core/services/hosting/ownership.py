@@ -114,8 +114,7 @@ def ask_by(finder: Callable[[], str | None]) -> None:
 
 
 def visitor() -> Visitor | None:
-    """The stranger that this thread works for; None for the operator, and where nobody is a
-    stranger."""
+    """The stranger that this thread works for; None for the operator, and without strangers."""
     if (known := _settled.get()) is not None and known[0] is store.layer():
         return known[1]
     return _in_folder(store.root(), store.base()) if hosted() else None
@@ -127,8 +126,7 @@ def _in_folder(own: Path, base: Path) -> Visitor | None:
 
 
 def is_visitor() -> bool:
-    """Whether the one who asks may only look at what the operator provides, and change what is
-    their own."""
+    """Whether the one who asks may change nothing but what is their own."""
     return visitor() is not None
 
 
@@ -183,8 +181,7 @@ def settled() -> Iterator[None]:
 
 
 def _layer() -> Path | None:
-    """Whose folder this thread works in; called for every path where :func:`settled` is not, so it
-    only compares."""
+    """Whose folder this thread works in; called for many paths, so it only compares."""
     if not hosted() or (key := next((who() for who in _who), None)) is None:
         return None
     one = visitor_of(key)
@@ -262,11 +259,8 @@ def require_operator(what: str) -> None:
 
 
 def become_admin(token: str) -> None:
-    """Open the rest of the server to the visitor who knows the operator's token.
-
-    Raises:
-        UserError: there is no such token, it is not this one, or there were too many tries.
-    """
+    """Open the rest of the server to the visitor who knows the operator's token. Raises UserError:
+    there is no such token, it is not this one, or there were too many tries."""
     one, now = visitor(), time.monotonic()
     expected = os.environ.get(settings.TOKEN, "")
     if one is None or not has_entrance():

@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
 from core.services.index_lab.ahead import Ahead
@@ -38,14 +38,8 @@ from core.types import Cost, Hits, Progress, report
 
 def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
     """Settings along each search knob at the default build; ``full`` adds those along each build
-    knob.
-
-    A search knob that is no question of effort (how many answers are wanted at most) stays at its
-    default.
-
-    Raises:
-        UserError: no such index.
-    """
+    knob. A search knob that is no question of effort (how many answers are wanted at most) stays at
+    its default. Raises UserError: no such index."""
     made = indexes.get(index)
     builds = along(made.build_knobs) if full else [{}]
     effort = {name: knob for name, knob in made.search_knobs.items() if knob.more}
@@ -54,11 +48,8 @@ def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
 
 def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
     """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is
-    named, of all that can be used here and rank by cosine.
-
-    Raises:
-        UserError: unknown index or knob, or a value out of its range.
-    """
+    named, of all that can be used here and rank by cosine. Raises UserError: unknown index or knob,
+    or a value out of its range."""
     found: dict[tuple, IndexSpec] = {}
     for text in wanted or usual():
         for spec in [index_spec(text)] if "=" in text else grid(text.strip(), full=full):
@@ -67,8 +58,7 @@ def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, .
 
 
 def usual() -> list[str]:
-    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by
-    something else."""
+    """Indexes that can be used here and answer by cosine: of others recall says nothing."""
     made = {name: indexes.get(name) for name in indexes.names()}
     return [
         name
@@ -84,11 +74,9 @@ def written(wanted: Sequence[str]) -> str:
 
 def split(text: str) -> list[str]:
     """``a,b:knob=1,c`` or ``a;factory:IVF64,PQ16`` -> its parts."""
-    return (
-        [part.strip() for part in text.split(";") if part.strip()]
-        if ";" in text
-        else split_names(text)
-    )
+    if ";" in text:
+        return [part.strip() for part in text.split(";") if part.strip()]
+    return split_names(text)
 
 
 def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:
@@ -175,7 +163,7 @@ def plan(
     """
     _check_k(k)
     specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
-    vectors = embed.read(dataset, ready)
+    vectors = stored.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
     about = causes(dataset, ready, QUERIES, size if size > real else 0)
@@ -207,8 +195,7 @@ def _estimate(
     real: int,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried on the
-    sample."""
+    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
     report(progress, 0, len(groups))
@@ -291,7 +278,7 @@ class _Lab:
         ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
-            len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
+            len(galleries.gallery_rows(dataset, stored.read(dataset, ready), dataset.protocol())),
         )
         self._space: Space | None = None
 
@@ -320,7 +307,7 @@ class _Lab:
             "source": self.dataset.locator,
             "dataset_name": self.dataset.name,
             "encoder_name": self.encoder,
-            "embeddings": store.key(embed.causes(self.dataset, self.ready)),
+            "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
         try:
@@ -387,8 +374,7 @@ def job_arguments(
 
 
 def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
-    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it
-    can."""
+    """Why such a gallery can't be indexed so, whatever its vectors; empty where it can."""
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)
     except UserError as error:

@@ -78,8 +78,7 @@ def causes(space: dict, spec: IndexSpec, k: int, machine: str | None = None) -> 
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """A point that was measured here, else one that came with the code; the reason why it could not
-    be; or None."""
+    """A point measured here, else one that came with the code; why it could not be; or None."""
     return measured_here(space, spec, k) or _shipped(space, spec, k)
 
 
@@ -143,11 +142,8 @@ def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
     """Write what was measured, or the reason why it could not be, in place of what was kept;
-    ``source`` goes to the meta.
-
-    A reason never takes the place of a point: what stood in the way today, as too little memory,
-    does not make it untrue.
-    """
+    ``source`` goes to the meta. A reason never takes the place of a point: what stood in the way
+    today, as too little memory, does not make it untrue."""
     old = measured_here(space, spec, k)
     if isinstance(old, Point) and isinstance(found, str):
         log.warning("%s keeps what was measured before: %s", spec.text, found)

@@ -59,20 +59,13 @@ class Preview:
 
 
 def preview_path(place: str) -> Preview:
-    """What lies at a path on this machine; nothing is written.
-
-    Raises:
-        UserError: nothing usable there.
-    """
+    """What lies at a path on this machine. Raises UserError: nothing usable."""
     return _seen(library.open_dataset(place.strip(), fresh=True))
 
 
 def preview_files(files: Files) -> Preview:
     """What files from a browser would become; they are read in a folder that is gone afterwards.
-
-    Raises:
-        UserError: no pictures in them, or files that can't be read together.
-    """
+    Raises UserError: no pictures in them, or files that can't be read together."""
     size = sum(len(data) for _, data in files)
     limits.check_zip(size)
     home = store.cache("imports")
@@ -93,11 +86,8 @@ def preview_files(files: Files) -> Preview:
 
 
 def add_files(files: Files) -> str:
-    """Keep files from a browser and add what they are; returns the locator.
-
-    Raises:
-        UserError: as :func:`preview_files`. Nothing is kept then.
-    """
+    """Keep files from a browser and add what they are; returns the locator. Raises UserError: as
+    :func:`preview_files`. Nothing is kept then."""
     name, data = packed(files)
     if data is not None:
         return library.add_archive(name, data)
@@ -157,8 +147,7 @@ def _opened(dataset: Dataset, known: Collection[str]) -> tuple[int, list[dict]]:
 
 
 def packed(files: Files) -> tuple[str, bytes | None]:
-    """Name and content as one file, where the files are one or become one zip; no content where
-    they need a folder."""
+    """The files as one name and content, zipped where many; no content: they need a folder."""
     if not files:
         raise UserError("No file was given.", ACCEPTED)
     ends = [PurePosixPath(name).suffix.lower() for name, _ in files]

@@ -39,12 +39,8 @@ def allowed() -> bool:
 
 def picture_at(address: str) -> bytes:
     """The bytes at an http or https address; whether they are a picture is told by who decodes
-    them.
-
-    Raises:
-        UserError: not allowed here, no such address, a host that is not public, too slow, too
-            large, or a page in place of a picture.
-    """
+    them. Raises UserError: not allowed here, no such address, a host that is not public, too slow,
+    too large, or a page in place of a picture."""
     if not allowed():
         raise UserError(
             "This server fetches no pictures from addresses.",
@@ -104,8 +100,7 @@ def _fetched(parts: SplitResult, deadline: float) -> bytes | str:
 
 
 def _public(host: str, port: int) -> str:
-    """The address that a host name stands for. Raises UserError where any that it stands for is not
-    public."""
+    """The address that a host name stands for. Raises UserError where any is not public."""
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -1,5 +1,4 @@
-"""Vectors that a user brings, kept beside the library so that a model that is not ours can be
-compared too."""
+"""Vectors that a user brings, kept beside the library, so that other models can be compared."""
 
 import hashlib
 import json
@@ -52,10 +51,7 @@ class Check:
 
 def check_vectors(dataset_locator: str, vectors_path: str, ids_path: str | None = None) -> Check:
     """Read vectors for the pictures of a dataset and count what can be used; nothing is kept.
-
-    Raises:
-        UserError: files that can't be read, or nothing in them that can be used.
-    """
+    Raises UserError: files that can't be read, or nothing in them that can be used."""
     dataset = library.open_dataset(dataset_locator, fresh=True)
     return _read(dataset, vectors_path, ids_path)[2]
 
@@ -124,8 +120,7 @@ def import_upload(
 
 @contextmanager
 def _kept_for_a_moment(vectors: Upload, ids: Upload | None) -> Iterator[tuple[str, str | None]]:
-    """Paths of uploaded files while they are read; an error speaks of the files that were
-    chosen."""
+    """Paths of uploaded files while they are read; errors speak of those that were chosen."""
     size = len(vectors[1]) + len(ids[1] if ids else b"")
     limits.check_zip(size)
     limits.check_room(COPIES * size)
@@ -177,11 +172,7 @@ def _read(
 
 def remove_vectors(name: str) -> None:
     """Forget brought vectors (``NAME`` or ``imported.NAME``) and what was built from them; the
-    user's files stay.
-
-    Raises:
-        UserError: there are none of this name.
-    """
+    user's files stay. Raises UserError: there are none of this name."""
     name = name.removeprefix(PREFIX)
     known = [one.removeprefix(PREFIX) for one in encoders.names() if one.startswith(PREFIX)]
     if name not in known:
@@ -227,8 +218,7 @@ def _name(name: str) -> str:
 
 
 def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
-    """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them
-    is known."""
+    """Ids as of items; paths become ids. Raises UserError: none known."""
     known, found = set(dataset.ids), [nfc(id) for id in ids]
     if not known.issuperset(found):
         by_path = {item.path: item.id for item in dataset.items}

@@ -39,13 +39,8 @@ _open: dict[str, tuple[float, Dataset]] = {}
 
 def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
-
     What takes long to list is listed less often. While nothing has changed, the object stays the
-    same.
-
-    Raises:
-        UserError: nothing there, or nothing in it.
-    """
+    same. Raises UserError: nothing there, or nothing in it."""
     _check_may_open(locator)
     until, known = _open.get(locator, (0.0, None))
     if known is not None and not fresh and time.monotonic() < until:
@@ -195,11 +190,7 @@ def _text_row(encoder: Encoder) -> dict | None:
 
 
 def get_encoder_row(name: str) -> dict:
-    """The row of one encoder by name, listed or not (``any timm name``).
-
-    Raises:
-        UserError: unknown name.
-    """
+    """The row of one encoder by name, listed or not (any of timm). Raises UserError."""
     return encoder_row(encoders.get(name))
 
 
@@ -218,11 +209,9 @@ def index_rows() -> list[dict]:
 
 
 def index_row(index: Index) -> dict:
-    """One index as a row.
-
-    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high,
-    values (worth trying), about. ``filter`` says in words how a filter is kept.
-    """
+    """One index as a row. ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name ->
+    default, low, high, values (worth trying), about. ``filter`` says in words how a filter is
+    kept."""
     state = index.state()
     return {
         "name": index.name,
@@ -244,11 +233,7 @@ def index_row(index: Index) -> dict:
 
 
 def get_index_row(name: str) -> dict:
-    """The row of one index by name, listed or not (``factory:IVF64,PQ16``).
-
-    Raises:
-        UserError: no such index.
-    """
+    """The row of one index by name, listed or not (``factory:IVF64,PQ16``). Raises UserError."""
     return index_row(indexes.get(name))
 
 
@@ -279,8 +264,7 @@ def delete_cache(kind: str, key: str) -> int:
 
 
 def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
-    """What was passed over in a dataset, with the reason: see
-    :func:`core.services.library.passed_over.rows`."""
+    """What was passed over, with the reason: :func:`core.services.library.passed_over.rows`."""
     return passed_over.rows(open_dataset(locator), encoder)
 
 
@@ -305,8 +289,7 @@ def _added_in(home: Path) -> list[str]:
 
 
 def read_list(file: Path) -> list[str]:
-    """The locators in a list of added data sets. Raises ValueError and the like where it is
-    none."""
+    """The locators in a list of added data sets. Raises ValueError and the like otherwise."""
     found = json.loads(file.read_text())
     if not isinstance(found, list):
         raise ValueError("it is no list")
@@ -314,8 +297,7 @@ def read_list(file: Path) -> list[str]:
 
 
 def _keep_list(locators: list[str]) -> None:
-    """Write the list. One that can't be read is put aside before: a person may still find names in
-    it."""
+    """Write the list. One that can't be read is put aside before, for the names in it."""
     file = store.root() / LIST
     try:
         read_list(file)
@@ -329,11 +311,8 @@ def _keep_list(locators: list[str]) -> None:
 
 
 def add_folder(path: str) -> str:
-    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator.
-
-    Raises:
-        UserError: nothing usable there.
-    """
+    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator. Raises
+    UserError: nothing usable there."""
     ownership.require_operator("Adding a place on the server")
     return _added(str(path).strip())
 
@@ -349,11 +328,8 @@ def _added(path: str) -> str:
 
 
 def add_archive(name: str, data: bytes) -> str:
-    """Keep an uploaded zip and add it; returns the locator.
-
-    Raises:
-        UserError: too large, no archive, or no pictures in it. Nothing is kept then.
-    """
+    """Keep an uploaded zip and add it; returns the locator. Raises UserError: too large, no
+    archive, or no pictures in it. Nothing is kept then."""
     if len(data) > MAX_ARCHIVE:
         raise UserError(
             f"{name} has {len(data) / 1e6:.0f} MB.",
@@ -400,8 +376,7 @@ def plain(name: str) -> str:
 
 
 def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:
-    """Where files are kept that were uploaded together: by a name, and what tells them from
-    others of that name."""
+    """Where files uploaded together are kept: by a name, and what tells them from others."""
     return _uploads() / store.fingerprint([name, *map(list, told)])[:8]
 
 
@@ -415,11 +390,7 @@ def check_pictures(locator: str, more: int) -> None:
 
 def remove_dataset(locator: str) -> None:
     """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of
-    the user's never.
-
-    Raises:
-        UserError: it was never added, or is being built now.
-    """
+    the user's never. Raises UserError: it was never added, or is being built now."""
     if locator not in own_added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
     if locator not in own_added():
@@ -442,8 +413,7 @@ def remove_dataset(locator: str) -> None:
 
 
 def upload_bytes(locator: str) -> int:
-    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a folder of the
-    user's."""
+    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a user's folder."""
     path = _upload_of(locator)
     if path is None or not path.exists():
         return 0
@@ -451,8 +421,7 @@ def upload_bytes(locator: str) -> int:
 
 
 def _upload_of(locator: str) -> Path | None:
-    """The file or the folder among the uploads that a data set was made of; None where it lies
-    elsewhere."""
+    """The file or folder of a data set among the uploads; None where it lies elsewhere."""
     path = Path(locator)
     if not path.is_relative_to(_uploads()) or path == _uploads():
         return None

@@ -69,8 +69,7 @@ def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Dra
 
 
 def explained(picture: np.ndarray, drawing: np.ndarray) -> float:
-    """Share of a picture's variance around its mean colour that a drawing explains; both uint8 (h,
-    w, 3)."""
+    """Share of a picture's colour variance that a drawing explains; both uint8 (h, w, 3)."""
     wanted = picture.astype(np.float64)
     around = np.square(wanted - wanted.mean(axis=(0, 1))).mean()
     return float(1 - np.square(drawing - wanted).mean() / max(around, 1e-6))
@@ -90,8 +89,7 @@ class Pair:
 
 
 def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> list[Pair]:
-    """One picture of a dataset with each of others, by a siamese network. Raises UserError where it
-    is none."""
+    """A picture with each of others, by a siamese network. Raises UserError: it is none."""
     made: Any = bound(dataset, name).loaded()
     first, *others = (
         images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right)
@@ -144,8 +142,7 @@ def import_upload(
 
 
 def _of_upload(error: UserError, path: Path, file: str) -> UserError:
-    """The error in terms of the file that was chosen: where it lay for a moment is nobody's
-    concern."""
+    """The error in terms of the file that was chosen, not of where it lay for a moment."""
     words = [
         part.replace(str(path), file).replace(path.name, file)
         for part in (error.given, error.allowed, error.fix)

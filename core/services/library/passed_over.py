@@ -1,5 +1,4 @@
-"""What readers and builds saw and did not use, with the reason: everything seen is used or listed
-here."""
+"""What readers and builds saw and did not use, with the reason: all else is used."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -7,7 +6,7 @@ from collections.abc import Collection, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, Imported
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.types import Skipped
 
@@ -21,7 +20,7 @@ def rows(dataset: Dataset, encoder: str | None = None) -> list[dict]:
     first: many hidden files hide nothing else.
     """
     if encoder is None:
-        found = embed.skipped_in(dataset)
+        found = stored.skipped_in(dataset)
     else:
         found = bound(dataset, encoder).vectors().skipped
     unknown = [

@@ -1,5 +1,4 @@
-"""A comparison as one file: the query, every column with its pictures, agreement, and how it was
-made."""
+"""A comparison as one file: query, every column's pictures, agreement, how it was made."""
 
 import html
 import time
@@ -48,10 +47,7 @@ class _Board:
 def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResult]) -> str:
     """One HTML document with everything inside; no part of it asks a network for anything. One of
     the ``answers`` may be fused of the others: it has a column, and no part in the agreement.
-
-    Raises:
-        UserError: nothing has been answered, or the query can't be read any more.
-    """
+    Raises UserError: nothing has been answered, or the query can't be read any more."""
     made = parts(dataset, query, answers)
     source = dataset.title or dataset.name
     asked = query.item_id or query.name or "a picture"

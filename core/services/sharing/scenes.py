@@ -94,8 +94,7 @@ def _compare(params: Params) -> str:
 
 
 def _compared(dataset: Dataset, request: SearchRequest, params: Params) -> str:
-    """The answers of all columns, each with the re-ranker of the view, and joined where it joins
-    them."""
+    """The answers of all columns, each with the re-ranker of the view, joined if it joins them."""
     hidden = split_names(params.get("hide", ""))
     shown = [name for name in _encoders(params) if name not in hidden]
     pairs = [one.rpartition("~") for one in split_names(params.get("rerank", ""))]
@@ -362,11 +361,7 @@ KEYS = (
 
 
 def talk_page(talk: Talk) -> str:
-    """One HTML document of every scene, in order.
-
-    Raises:
-        UserError: the talk has no scene.
-    """
+    """One HTML document of every scene, in order. Raises UserError: the talk has no scene."""
     if not talk.scenes:
         raise UserError("The talk has no scene yet.", fix="Press Add to talk on any page.")
     count = len(talk.scenes)

@@ -1,5 +1,4 @@
-"""A leaderboard as one file: means with intervals, shared ranks, quality against time,
-protocols."""
+"""A leaderboard as one file: means, intervals, ranks, quality against time, protocols."""
 
 import html
 from collections.abc import Sequence
@@ -30,10 +29,7 @@ def leaderboard_page(
     report: Report, metric: str = "mAP", board: tuple[str, str] | None = None
 ) -> str:
     """One HTML document: every board of a report, or the one (data set, protocol) that is named.
-
-    Raises:
-        UserError: no such board, or a metric whose scores the report does not keep.
-    """
+    Raises UserError: no such board, or a metric whose scores the report does not keep."""
     wanted = boards(report) if board is None else [board]
     if not wanted:
         raise UserError(f"The report {report.name!r} is empty.", fix="Evaluate first.")
@@ -113,8 +109,7 @@ def _interval(one: Standing) -> str:
 
 
 def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
-    """Quality against the time of a query, on a logarithmic scale; empty where fewer than two were
-    timed."""
+    """Quality against a query's logarithmic time; empty where fewer than two were timed."""
     from math import log10
 
     spent = {(cell.encoder, cell.index): cell.milliseconds() for cell in cells}

@@ -16,7 +16,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import stream
 from core.neighbours import rows_without_own
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, roles_of
 from core.services.evaluation.fused import first_hits
@@ -83,10 +83,8 @@ def play(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, query: str, k: int = 5
 ) -> tuple[Result, ...]:
     """The answers of all contenders to ``query`` (an id; ``sample:N`` for the measure ``sample``).
-
-    Raises:
-        UserError: an unknown measure or query, or embeddings, an index or a map that is not there.
-    """
+    Raises UserError: an unknown measure or query, or embeddings, an index or a map that is not
+    there."""
     return tuple(results[0] for results in _played(dataset, contenders, measure, [query], k))
 
 
@@ -94,11 +92,7 @@ def rounds(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, k: int = 5
 ) -> tuple[str, ...]:
     """Queries for which some contenders win and others don't, at most ``MAX_ROUNDS``: every set of
-    winners in turn, classes spread.
-
-    Raises:
-        UserError: as :func:`play`.
-    """
+    winners in turn, classes spread. Raises UserError: as :func:`play`."""
     asked = candidates(dataset)
     if measure in ("kept", "map"):
         asked = asked[:FEWER]
@@ -131,8 +125,7 @@ def _all_show_one(results: Sequence[Result]) -> bool:
 
 
 def candidates(dataset: Dataset) -> list[str]:
-    """Queries of the usual protocol among which a lesson looks for telling ones, in a fixed random
-    order."""
+    """Queries of the usual protocol that a lesson chooses from, in a fixed random order."""
     protocol = dataset.protocol()
     ids = sorted(item.id for item in dataset.items if protocol.is_query(item))
     order = np.random.default_rng(0).permutation(len(ids))[:CANDIDATES]
@@ -185,10 +178,9 @@ def _average(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -
 
 
 def precisions(dataset: Dataset, encoder: str, queries: Sequence[str]) -> list[float]:
-    """Average precision of each query under the usual protocol, in their order. Raises
-    UserError."""
+    """Average precision of each query under the usual protocol, in order. Raises UserError."""
     found = bound(dataset, encoder).vectors()
-    roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
+    roles = roles_of(stored.item_rows(dataset, found), dataset.protocol())
     row = {id: place for place, id in enumerate(found.ids)}
     some = replace(roles, queries=np.array([row[query] for query in queries], np.int64))
     return stream.evaluate(stream.blocks(found.vectors, some), ("mAP",)).scores["mAP"].tolist()
@@ -204,8 +196,7 @@ def _sample(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) ->
 
 
 def sampled(dataset: Dataset, number: int) -> list[str]:
-    """The queries of sample ``number``: all views of ``PRODUCTS`` objects, drawn without
-    replacement."""
+    """The queries of sample ``number``: all views of ``PRODUCTS`` objects, no object twice."""
     protocol = dataset.protocol()
     objects: dict[str, list[str]] = {}
     for item in dataset.items:

@@ -20,7 +20,6 @@ def hashed(
 
 
 def chance(found: Buckets, similarity: float) -> tuple[float, float]:
-    """Probability that one bit (or minimum) of a pair this similar agrees, and that the pair
-    collides in some band."""
+    """How probably one bit (or minimum) agrees, and the pair collides in some band."""
     at = np.asarray(similarity, float)
     return (float(agree(found.method, at)), float(meet(found.method, at, found.rows, found.bands)))

@@ -1,5 +1,4 @@
-"""What training changed: the same queries before and after, on the data learned from and on any
-other."""
+"""What training changed: the same queries before and after, on the data learned from and others."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from core.encoders.trained import UNTRAINED, find_model, read_card
 from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import cluster_of, roles_of
@@ -33,8 +32,7 @@ LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class RankChange:
-    """One query whose average precision changed, with the heads of both lists: (id, whether it is
-    relevant)."""
+    """One query whose average precision changed, with the heads of both lists: (id, relevant)."""
 
     id: str
     before: float
@@ -176,11 +174,8 @@ def on_dataset(
     held: Sequence[str] | None = None,
 ) -> list[Effect]:
     """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing
-    are built.
-
-    ``held``: the pictures that training kept back, which are the queries where the dataset has none
-    of its own.
-    """
+    are built. ``held``: the pictures that training kept back, which are the queries where the
+    dataset has none of its own."""
     protocols = _protocols(dataset)
     asking = {
         one.name: None if one.queries or held is None else frozenset(held) for one in protocols
@@ -202,13 +197,8 @@ def compare(
     only: frozenset[str] | None = None,
 ) -> Effect:
     """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest
-    first, one of each object.
-
-    ``only``: ids of the queries to ask, all others are left out.
-
-    Raises:
-        UserError: the embeddings of one are not built.
-    """
+    first, one of each object. ``only``: ids of the queries to ask, all others are left out. Raises
+    UserError: the embeddings of one are not built."""
     one, two = (
         per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after)
     )
@@ -275,8 +265,8 @@ def _heads(
     dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
 ) -> dict[str, tuple[tuple[str, bool], ...]]:
     """Query id -> the first hits of its list."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     rows = {item.id: row for row, item in enumerate(items)}
     asked = replace(roles, queries=np.array([rows[id] for id in ids], np.int64))
@@ -306,10 +296,9 @@ def per_query(
     names: Sequence[str] = ("mAP",),
     only: frozenset[str] | None = None,
 ) -> PerQuery:
-    """Exact search over the whole gallery, query by query. Raises UserError where the embeddings
-    are not built."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    """Exact search over the whole gallery, query by query. Raises UserError: not built."""
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     if only is not None:
         roles = replace(

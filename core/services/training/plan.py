@@ -67,13 +67,9 @@ class Plan:
 
 
 def plan(recipe: str, values: dict[str, object]) -> Plan:
-    """What a run with these settings would be.
-
-    Raises:
-        UserError: a setting that is none, a class with one picture, no labels, a size that the
-            network can't take, a name that is taken, a full disk: everything that can be known
-            before a picture is read.
-    """
+    """What a run with these settings would be. Raises UserError: a setting that is none, a class
+    with one picture, no labels, a size that the network can't take, a name that is taken, a full
+    disk: everything that can be known before a picture is read."""
     settings = draft(override(read_recipe(recipe), chosen(values)))
     refuse_taken(settings)
     found = fitted(settings)
@@ -173,8 +169,7 @@ def setting_rows(recipe: str, values: dict[str, object]) -> list[dict]:
 
 @cache
 def _about() -> dict[str, str]:
-    """What the source says below each field: one place for the reader of the code and of the
-    page."""
+    """What the source says below each field, for readers of the code and of the page."""
     source: Any = ast.parse(inspect.getsource(Settings)).body[0]
     found = {}
     for pair in itertools.pairwise(source.body):

@@ -1,5 +1,4 @@
-"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
-:mod:`.runs`."""
+"""Training for pages and the command line: recipes, estimates, jobs. Their state: :mod:`.runs`."""
 
 import logging
 import time
@@ -50,10 +49,8 @@ class TrainingEstimate:
 
 def recipes(shipped: bool = True) -> list[dict]:
     """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs,
-    and whether it needs ``labels``.
-
-    ``shipped`` False leaves out those of the models that come with the code.
-    """
+    and whether it needs ``labels``. ``shipped`` False leaves out those of the models that come with
+    the code."""
     told = [read_recipe(name) for name in recipe_names() if shipped or "/" not in name]
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
     return [
@@ -68,14 +65,12 @@ def recipes(shipped: bool = True) -> list[dict]:
 
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
-    """A recipe with some of its settings replaced, everything left open decided. Raises
-    UserError."""
+    """A recipe with some of its settings replaced, all left open decided. Raises UserError."""
     return resolve(override(read_recipe(recipe), chosen(values)))
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
-    """What was given, with all that follows from it: who names the epochs wants them, however long
-    they take."""
+    """What was given, with all that follows from it: who names epochs wants them all."""
     return {"minutes": 0.0, **values} if "epochs" in values else values
 
 
@@ -187,8 +182,7 @@ def _told(error: Exception) -> str:
 
 
 def _fit_here(run: Run, progress: Progress | None) -> None:
-    """Decide what a run left open for the machine that trains it, once and before its first
-    step."""
+    """Decide what a run left open for the machine that trains it, before its first step."""
     from core.training.train import make_network
 
     if run.checkpoint.exists() or any(
@@ -242,11 +236,8 @@ def _remember_pace(run: Run) -> None:
 
 def start(settings: Settings) -> tuple[str, str]:
     """Make a run and train it as a job of its own, then compare before and after; returns (job,
-    run).
-
-    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError
-    for what is known before.
-    """
+    run). Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises
+    UserError for what is known before."""
     settings = resolve(settings)
     refuse_taken(settings)
     found = fitted(settings)
@@ -270,18 +261,14 @@ def resume(run: str) -> str:
 
 
 def stop(run: str, wait_s: float = 10.0) -> None:
-    """Stop the job that trains a run; what was learned stays.
-
-    Raises:
-        UserError: no job trains it, but a command line does.
-    """
+    """Stop the job that trains a run; what was learned stays. Raises UserError: no job trains it,
+    but a command line does."""
     job = job_of(run)
     if job is not None and job.active:
         jobs.cancel(job.id)
         end = time.monotonic() + wait_s
-        while (
-            is_running(run) and time.monotonic() < end
-        ):  # the lock goes with the process, a moment later
+        # the lock goes with the process, a moment later
+        while is_running(run) and time.monotonic() < end:
             time.sleep(0.05)
     elif is_running(run):
         raise UserError(
@@ -309,8 +296,6 @@ def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else f"{value}"
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return f"{value}"

@@ -179,14 +179,11 @@ def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | N
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers; over many powers of ten only the powers, so that they stay apart on a
-    phone."""
+    """Round numbers; over many powers of ten only the powers, to stay apart on a phone."""
     inside = [tick for tick in TICKS if low <= tick <= high]
-    return (
-        inside
-        if len(inside) <= 6
-        else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
-    )
+    if len(inside) <= 6:
+        return inside
+    return [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
 
 
 def hint(point: Point) -> str:

@@ -134,8 +134,7 @@ def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
 
 
 def _measured(plan: Plan, busy: bool) -> None:
-    """The chart and what it says. While a measurement runs it is one that grows in place, without
-    clicks."""
+    """The chart and what it says. During a measurement it grows in place, without clicks."""
     verdict = st.container()  # above what it is read from, at every width
     with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
         time = st.segmented_control(

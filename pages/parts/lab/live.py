@@ -11,8 +11,7 @@ from pages.parts.words import trouble
 
 
 def live(draw: Callable[..., None], *given: object, every: float | None = None) -> None:
-    """Draw now and again later. An error stays inside: beyond a fragment nobody could say it where
-    it belongs."""
+    """Draw now and again later. An error stays inside, where it belongs."""
     st.fragment(_safely, run_every=every)(draw, given)
 
 

@@ -1,5 +1,4 @@
-"""Measurements as jobs: what they would take, started, watched, found again after a reload, and how
-they ended."""
+"""Measurements as jobs: estimated, started, watched, found again, and how they ended."""
 
 from collections.abc import Sequence
 
@@ -17,8 +16,7 @@ from pages.parts.lab.state import LabView
 from pages.parts.words import count, note, quiet, size, trouble
 
 AT_ONCE = 20_000
-"""In galleries up to this size indexes are built, and stages measured, without asking: it takes
-seconds."""
+"""In galleries up to this size indexes are built and stages measured unasked, in seconds."""
 
 
 def ready(now: LabView) -> bool:
@@ -148,8 +146,7 @@ def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
 
 
 def left_out(plan: Plan) -> list[str]:
-    """What can't hold this gallery: a line for each reason, since the settings of one build share
-    theirs."""
+    """What can't hold this gallery, by reason: the settings of one build share theirs."""
     lines = []
     for why in dict.fromkeys(plan.refused.values()):
         own = [spec for spec in plan.settings if plan.refused.get(spec.text) == why]

@@ -46,8 +46,7 @@ def _last(id: str) -> str:
 
 
 def item(locator: str, version: str, shown: Shown, name: str) -> dict:
-    """A picture of the index's answer for the grid; a missed neighbour says its rank in the exact
-    one."""
+    """A picture of the index's answer for the grid; a missed one says its exact rank."""
     rank, badge, said = {
         "found": (str(shown.rank), "", f"rank {shown.rank}"),
         "ghost": ("", f"missed {shown.true_rank}", f"missed, exact rank {shown.true_rank}"),
@@ -149,8 +148,7 @@ def bands_shown(found: Buckets) -> int:
 
 
 def _query(found: Buckets, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
-    """The query's own code: bits as 0 and 1; minima of a MinHash say nothing to the eye and are
-    left out."""
+    """The query's own code: bits as 0 and 1; the minima of a MinHash are left out."""
     cells = []
     for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]

@@ -22,8 +22,7 @@ def begin() -> None:
 
 
 def show(lesson: Lesson, facts: dict[str, str]) -> None:
-    """One round: the query, the choices; after a choice what everybody found, and the next
-    round."""
+    """One round: the query, the choices; after it what everybody found, and the next round."""
     wanted = lesson.predict
     key = (*gallery(), wanted.contenders, wanted.measure)
     queries = cached_learn.rounds(*key, wanted.k)

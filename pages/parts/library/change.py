@@ -17,8 +17,7 @@ ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "c
 
 
 def follow(row: dict) -> None:
-    """Where pictures came or went since encoders were built: say so, and offer to let all that was
-    built follow."""
+    """Say where pictures came or went since builds, and offer to let these follow."""
     locator = row["locator"]
     names = cached_library.behind(locator, cached.version(locator))
     if not names:
@@ -135,10 +134,8 @@ def _take(locator: str, change: Callable[[], Change]) -> None:
     cached.forget_datasets()
     cached.forget_builds()
     state = st.session_state
-    state[ROUND], state[SAID] = (
-        state.get(ROUND, 0) + 1,
-        f"{made.words[:1].upper()}{made.words[1:]}.",
-    )
+    state[ROUND] = state.get(ROUND, 0) + 1
+    state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."
     _build(locator, list(made.encoders))
     st.rerun()
 

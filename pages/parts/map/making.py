@@ -78,8 +78,7 @@ def panel(view: MapView) -> None:
 
 
 def pictures(view: MapView) -> None:
-    """Where maps are there without their small pictures (somebody deleted them), make these in
-    passing, once."""
+    """Where maps are there without their small pictures (deleted), make these once."""
     version, arguments = cached.version(view.base.dataset), _arguments(view)
     if watching.started(arguments) or cached_maps.sheet(view.base.dataset, version) is not None:
         return
@@ -181,8 +180,7 @@ def missing(view: MapView) -> list[str]:
 
 
 def missing_vectors(view: MapView) -> None:
-    """Say what the maps of this page can't show yet; build it where something that is shown waits
-    for it."""
+    """Say what the maps can't show yet; build it where what is shown waits for it."""
     names, locator = missing(view), view.base.dataset
     if not names:
         return

@@ -23,8 +23,7 @@ NAMED = 8
 
 
 def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.ndarray) -> None:
-    """The pictures of a selection, most typical first query of it, export; nothing where nothing is
-    selected."""
+    """The pictures of a selection, a query of the most typical, export; nothing without one."""
     if view.lasso is None:
         return
     chosen = [ids[row] for row in rows]
@@ -38,8 +37,7 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
 
 
 def counts(one: Shown, rows: np.ndarray) -> str:
-    """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the
-    class."""
+    """``mug 80 · bowl 12 · 4 other classes 9``, by what decides what is right, or class."""
     own = rows if one.rows is None else one.rows[rows]
     fields = (cached_maps.coded(*one.key, field) for field in ("category", "label", "instance"))
     codes, names = next(

@@ -1,5 +1,4 @@
-"""The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
-nothing is certain."""
+"""The leaderboard: means with intervals as bars, ranks shared where nothing is certain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -131,10 +130,8 @@ def _pairs_row(board: Leaderboard, names: list[str], at: int) -> str:
 
 
 def _pairs_cell(board: Leaderboard, names: list[str], one: int, other: int) -> str:
-    p, ahead = (
-        float(board.adjusted[one, other]),
-        board.standings[one].mean - board.standings[other].mean,
-    )
+    p = float(board.adjusted[one, other])
+    ahead = board.standings[one].mean - board.standings[other].mean
     sure = p < 1 - LEVEL
     shown = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
     said = (

@@ -25,10 +25,8 @@ def show(choice: Choice, cells: list[Cell]) -> None:
         )
         return
     order = sorted(range(len(names)), key=lambda i: float(means[i].mean()))
-    classes, encoders = (
-        [names[i] for i in order],
-        [name_of(cell.encoder, cell.index) for cell in cells],
-    )
+    classes = [names[i] for i in order]
+    encoders = [name_of(cell.encoder, cell.index) for cell in cells]
     few = len(names) <= ACROSS_UP_TO
     caption(f"{short(choice.metric)} by class, the hardest {'at the left' if few else 'first'}")
     (_chart if few else _list)(short(choice.metric), classes, encoders, means[order], sizes[order])

@@ -40,8 +40,7 @@ ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
 
 
 def panel() -> None:
-    """Choose data sets and encoders, start; what is built and evaluated already is taken as it
-    is."""
+    """Choose data sets and encoders, start; what is there already is taken as it is."""
     if not limits.may("evaluate"):
         return
     with st.expander("Evaluate other pictures or encoders", key=OPEN, on_change="rerun"):
@@ -232,11 +231,9 @@ def _shared(datasets: list[str]) -> list[str]:
 
 
 def _spoken(protocol: str) -> str:
-    return (
-        f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
-        if protocol.startswith(BY)
-        else protocol
-    )
+    if protocol.startswith(BY):
+        return f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
+    return protocol
 
 
 def _start(arguments: list[str], what: str, studies: bool) -> None:

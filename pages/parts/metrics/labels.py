@@ -82,8 +82,7 @@ def _dot(x: float, y: float) -> Box:
 
 
 def _cost(box: Box, taken: Sequence[Box]) -> float:
-    """Pixels that a box shares with others; any overlap and any part outside is worse than every
-    distance."""
+    """Pixels that a box shares with others; overlap and parts outside are worse than distance."""
     outside = box[0] < 0 or box[2] > WIDTH or box[1] < 0 or box[3] > HEIGHT
     shared = sum(_shared(box, other) for other in taken)
     return shared + ANY_OVERLAP * (shared > 0) + OUTSIDE * outside

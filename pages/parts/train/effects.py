@@ -129,10 +129,8 @@ def reading(one: Effect) -> str:
             f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant"
             " change"
         )
-    better, queries = (
-        f"{one.better:,} of {one.queries:,}",
-        ("query" if one.queries == 1 else "queries"),
-    )
+    better = f"{one.better:,} of {one.queries:,}"
+    queries = "query" if one.queries == 1 else "queries"
     return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
 
 

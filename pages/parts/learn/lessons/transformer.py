@@ -51,12 +51,10 @@ def _patches(query: str, side: int, at: tuple[int, int], place: tuple[float, flo
         marks.append({"kind": "line", "from": (here, 0), "to": (here, 1), "look": "faint"})
         marks.append({"kind": "line", "from": (0, here), "to": (1, here), "look": "faint"})
     column, row = at
-    left, right, top, bottom = (
-        column / side,
-        (column + 1) / side,
-        1 - row / side,
-        1 - (row + 1) / side,
-    )
+    left = column / side
+    right = (column + 1) / side
+    top = 1 - row / side
+    bottom = 1 - (row + 1) / side
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     marks.append({"kind": "path", "points": corners, "look": "good wide"})
     handle = {"name": "patch", "at": place, "label": f"Patch in row {row + 1}, column {column + 1}"}
