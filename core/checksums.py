@@ -25,8 +25,7 @@ _sound: dict[str, tuple] = {}
 
 
 def write_meta(folder: Path, noted: dict) -> None:
-    """Write ``meta.json`` into a folder whose other files are finished: what is noted, their sizes,
-    and the checksums."""
+    """Write ``meta.json`` into a folder of finished files: what is noted, sizes, checksums."""
     found = states(folder)
     sizes = {name: state[0] for name, state in found.items() if name != META}
     meta = {
@@ -58,9 +57,11 @@ def _of_meta(meta: dict) -> str:
 
 
 def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
-    """File -> what is wrong with it; empty where the folder holds what ``meta`` says. Folders of
-    before there were checksums are judged by sizes and by how their files begin: never with zeros
-    alone."""
+    """File -> what is wrong with it; empty where the folder holds what ``meta`` says.
+
+    Folders of before there were checksums are judged by sizes and by how their files begin: never
+    with zeros alone.
+    """
     sizes, sums = meta.get("files"), meta.get("checksums") or {}
     found = states(folder)
     if not whole and _sound.get(str(folder)) == (found, sums):
@@ -97,8 +98,7 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
 
 
 def begins_with_zeros(path: Path) -> bool:
-    """Whether a file is empty or has nothing but zeros at its beginning: no format that is kept
-    here has."""
+    """Whether a file is empty or has nothing but zeros at its beginning, as no format has."""
     with open(path, "rb") as file:
         return not file.read(16).strip(b"\0")
 

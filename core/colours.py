@@ -1,5 +1,4 @@
-"""Every way to store a colour as RGB on white: palettes, alpha, one transparent colour, CMYK, 1 to
-32 bits."""
+"""Every way to store a colour as RGB on white: palettes, alpha, CMYK, 1 to 32 bits."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,8 +13,10 @@ LEVEL_STEPS = {"L;2": 85, "L;4": 17}
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
-    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white. ``low`` is
-    what :func:`low_bytes` gave for it."""
+    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white.
+
+    ``low`` is what :func:`low_bytes` gave for it.
+    """
     small = image.width * image.height <= STRIP_PIXELS
     if small and image.mode == "RGB" and "transparency" not in image.info:
         return np.array(image)  # most pictures: nothing to convert
@@ -92,8 +93,7 @@ def _to_rgb(image: Image.Image, black: float, white: float) -> Image.Image:
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
-    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own
-    for the others."""
+    """The values of black and white: by depth for 16 bits, else by usual ranges or its own."""
     if not _is_deep(image):
         return 0.0, 255.0
     if image.mode.startswith("I;16"):

@@ -108,8 +108,7 @@ def carried(call: Callable[..., object]) -> Callable[..., object]:
 
 
 def layer() -> Path | None:
-    """The artifacts folder that this thread works in by :func:`in_layer`, else by who asks; None
-    where neither says."""
+    """The artifacts folder of this thread by :func:`in_layer`, else by who asks; or None."""
     if (folder := _layer.get()) is not None:
         return folder
     return next((folder for finder in _finders if (folder := finder()) is not None), None)
@@ -136,8 +135,10 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader finds the old bytes or the new, never half of them.
+
     ``durable``: after a power cut too. What is easily had again, and read with a check, can save
-    the wait for the disk."""
+    the wait for the disk.
+    """
     with writing(path.parent):
         make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=NEW, dir=path.parent)
@@ -167,8 +168,7 @@ def make_folder(path: Path) -> None:
 
 
 def refusal(error: Exception) -> UserError | None:
-    """What to say of an error of the system about the artifacts folder itself, such as a name that
-    can't be; None for others."""
+    """What to say of a system's error about the artifacts folder itself; None for others."""
     if (
         isinstance(error, OSError)
         and error.errno in UNUSABLE
@@ -255,8 +255,12 @@ def lock(
     name: str, progress: Progress | None = None, poll_s: float = 0.2, wait_s: float = float("inf")
 ) -> Iterator[None]:
     """Hold a named lock between processes and threads. The system drops it when the holder dies,
-    however it dies. Raises Cancelled: ``progress`` said stop while waiting. Raises TimeoutError:
-    another held it for ``wait_s`` seconds."""
+    however it dies.
+
+    Raises:
+        Cancelled: ``progress`` said stop while waiting.
+        TimeoutError: another held it for ``wait_s`` seconds.
+    """
     path = lock_file(name)
     with writing(path.parent):
         make_folder(path.parent)
@@ -350,8 +354,7 @@ def remove(path: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is
-    deleted at once."""
+    """Rename a folder, to be deleted where it lies now; a file or a link is deleted at once."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return None

@@ -6,8 +6,7 @@ _tellers: list[Callable[[str], str]] = []
 
 
 def tell_by(teller: Callable[[str], str]) -> None:
-    """Let ``teller`` say each message in words for whoever is asking: strangers on a public server
-    learn no places on it."""
+    """Let ``teller`` say each message for whoever asks: strangers learn no places."""
     if teller not in _tellers:
         _tellers.append(teller)
 

@@ -13,8 +13,7 @@ from itertools import islice
 HEAD = 32
 """So many first bytes tell the format."""
 MAX_PIECES = 50_000
-"""Segments, chunks or blocks that are walked through; an honest file has some thousands, a bomb of
-empty ones has millions."""
+"""Segments, chunks or blocks that are walked; honest files have thousands, bombs millions."""
 EXIF_SEGMENT, SCAN, END = 0xE1, 0xDA, 0xD9
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF)
@@ -67,8 +66,7 @@ def beginning(path: str) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no
-    picture begins so."""
+    """The format by a file's first :data:`HEAD` bytes, in Pillow's word; None: no picture."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -98,8 +96,7 @@ def is_heif(head: bytes) -> bool:
 
 
 def end_of(data: bytes) -> int | None:
-    """Where the first picture of a file ends, in bytes; None where that can't be told from ``data``
-    (a beginning may do)."""
+    """Where a file's first picture ends, in bytes; None where ``data`` can't tell."""
     known = {
         "JPEG": _jpeg_end,
         "PNG": _png_end,
@@ -134,9 +131,11 @@ def segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def exif_segments(data: bytes, most: int) -> int:
-    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``. Pillow's walk and
-    not libjpeg's: it does not step over the contents of every marker. More than :data:`MAX_PIECES`
-    are not walked through and count as ``most``."""
+    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``.
+
+    Pillow's walk and not libjpeg's: it does not step over the contents of every marker. More than
+    :data:`MAX_PIECES` are not walked through and count as ``most``.
+    """
     at, count = 2, 0
     for _ in range(MAX_PIECES):
         found = _HEADER_MARKER.search(data, at)

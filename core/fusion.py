@@ -31,8 +31,7 @@ def rrf(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def comb_sum(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of weight x score over the lists that hold a picture, scores below 0 as 0; arguments as
-    in :func:`rrf`."""
+    """Sum of weight x score over a picture's lists, scores below 0 as 0; see :func:`rrf`."""
     return weights @ np.where(ranks > 0, np.maximum(scores, 0.0), 0.0)
 
 
@@ -59,7 +58,10 @@ def method(name: str) -> Method:
 
 def shares(weights: Sequence[float], count: int) -> np.ndarray:
     """Weights of ``count`` lists scaled to the sum 1, float64 (count,); none given = equal ones.
-    Raises UserError: not one for each list, one below zero or not finite, or all of them zero."""
+
+    Raises:
+        UserError: not one for each list, one below zero or not finite, or all of them zero.
+    """
     given = np.asarray(weights if len(weights) else np.ones(count), np.float64)
     if given.shape != (count,):
         raise UserError(

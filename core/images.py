@@ -159,7 +159,10 @@ def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
 
 def decoded_size(data: bytes, side: int | None = None) -> tuple[int, int] | None:
     """Width and height, as stored, of what :func:`decode` gives: two ``side`` with one size get the
-    same pixels. None where the header can't be read; :func:`decode` then says why."""
+    same pixels.
+
+    None where the header can't be read; :func:`decode` then says why.
+    """
     try:
         with Image.open(_Reader(data), formats=FORMATS) as image:
             _drafted(image, side)
@@ -174,8 +177,7 @@ def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a picture file; of one larger than ``MAX_BYTES``, those of the picture alone
-    (:func:`only_picture`)."""
+    """A picture file's bytes; beyond ``MAX_BYTES`` the picture's alone (:func:`only_picture`)."""
     try:
         told = os.stat(path)
         if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
@@ -235,8 +237,7 @@ def resize(
 
 
 def crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """The part inside ``box`` = (x0, y0, x1, y1), fractions of the picture, origin top left; at
-    least one pixel."""
+    """The part inside ``box`` = (x0, y0, x1, y1) in fractions; at least one pixel."""
     if not all(math.isfinite(edge) for edge in box):
         raise UserError(
             f"The box {box} is not made of numbers.", "It is x0, y0, x1, y1, each from 0 to 1."

@@ -52,8 +52,7 @@ def cosines(queries: np.ndarray, rows_of: Rows, which: np.ndarray, ids: np.ndarr
 def cosine_matrix(
     queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray | None = None
 ) -> np.ndarray:
-    """Scores float32 (q, n) of unit ``queries`` (q, dim) with the ``rows`` (n) of ``vectors``; None
-    = with every one."""
+    """Scores float32 (q, n) of unit ``queries`` (q, dim) with ``rows`` (n); None = with all."""
     count = len(vectors if rows is None else rows)
     scores, left = np.empty((len(queries), count), np.float32), np.asarray(queries, np.float64)
     for start in range(0, count, COLUMNS):
@@ -89,8 +88,7 @@ def best(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndar
 
 
 def rank(queries: np.ndarray, rows_of: Rows, found: np.ndarray, k: int) -> Hits:
-    """The best ``k`` of the candidates ``found`` int64 (q, m) of each query, -1 where there are
-    fewer, by their cosines."""
+    """The best ``k`` of the candidates ``found`` int64 (q, m), -1 = none, by their cosines."""
     which, column = np.nonzero(found >= 0)
     ids = found[which, column]
     return best(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
@@ -176,8 +174,7 @@ def without_own(hits: Hits, own: np.ndarray, k: int) -> Hits:
 
 
 def rows_without_own(ids: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
-    """:func:`without_own` for lists int64 (q, m) without scores, in their order: int64 (q, k), -1
-    where there are fewer."""
+    """:func:`without_own` for lists int64 (q, m) without scores: int64 (q, k), -1 = none."""
     order, missing = _others(ids, own, k)
     kept = np.full((len(ids), k), -1, np.int64)
     kept[:, : order.shape[1]] = np.where(missing, -1, np.take_along_axis(ids, order, axis=1))

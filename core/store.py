@@ -65,6 +65,7 @@ __all__ = [
     "Entry",
     "base",
     "cache",
+    "came",
     "carried",
     "check_space",
     "delete",
@@ -120,8 +121,7 @@ UNREADABLE = (
     LZMAError,
     struct.error,
 )
-"""What readers of files raise for a content that is not theirs: cut, of another version, or
-something else altogether."""
+"""What readers raise for a content that is not theirs: cut, of another version, or other."""
 T = TypeVar("T")
 _letting_go: list[Callable[[str, Path], None]] = []
 _looking: ContextVar[bool] = ContextVar("looking", default=False)
@@ -131,8 +131,13 @@ _refused: dict[Path, dict] = {}
 
 def fingerprint(causes: object) -> str:
     """20 hex digits of the canonical JSON of ``causes``: the order of keys does not count, and 1.0
-    is 1. Raises TypeError: a cause that JSON can't say, or a key that is not a string: never
-    ignored, never guessed. Raises ValueError: a number that is not finite."""
+    is 1.
+
+    Raises:
+        TypeError: a cause that JSON can't say, or a key that is not a string: never ignored, never
+            guessed.
+        ValueError: a number that is not finite.
+    """
     text = json.dumps(
         _canonical(causes),
         sort_keys=True,
@@ -200,6 +205,14 @@ def find(kind: str, name: str) -> Path | None:
     return None
 
 
+def came(kind: str, name: str, key: str) -> Path | None:
+    """The folder that came with the code under this name, where it is whole and of this key, else
+    None."""
+    path = shipped() / kind / name
+    meta = (read_meta(path) or {}) if path.is_dir() else {}
+    return path if meta.get("key") == key and sound(path) else None
+
+
 @contextmanager
 def looking() -> Iterator[None]:
     """A block that only asks what there is: what it finds is not marked as used."""
@@ -216,8 +229,7 @@ def folders(kind: str) -> list[Path]:
 
 
 def _is_foreign(path: Path, meta: dict) -> bool:
-    """Whether an entry says that its name follows from other causes: another version wrote it, or
-    its name was changed."""
+    """Whether an entry's name follows from other causes: another version, or a new name."""
     foreign = key(meta.get("causes")) != path.name
     if foreign:
         log.warning("ignoring %s: its causes are not those of its name", path)
@@ -270,8 +282,11 @@ def kept(
     durable: bool = True,
 ) -> T:
     """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is
-    built again, once. ``durable=False``: of something small that is made while a person waits;
-    after a power cut it is made again."""
+    built again, once.
+
+    ``durable=False``: of something small that is made while a person waits; after a power cut it is
+    made again.
+    """
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
@@ -348,8 +363,7 @@ def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def sweep(kind: str, held: str = "") -> None:
-    """Remove what killed builders left: a folder whose lock is free (or ``held`` by the caller), a
-    file of yesterday."""
+    """Remove what killed builders left: folders with a free (or ``held``) lock, old files."""
     for path in [p for p in listed(cache(kind)) if p.name.startswith(NEW)]:
         name = path.name.removeprefix(NEW).rpartition("-")[0]
         if name and name == held:
@@ -413,7 +427,10 @@ def let_go(kind: str, folder: Path) -> None:
 
 def delete(kind: str, key: str) -> int:
     """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free
-    nothing. Whoever has it open keeps what was open. Raises UserError while it is being built."""
+    nothing.
+
+    Whoever has it open keeps what was open. Raises UserError while it is being built.
+    """
     path = cache(kind) / key
     if not SAFE.fullmatch(key) or not path.is_dir():
         return 0

@@ -34,14 +34,16 @@ WORDS = ("id", "label", "instance", "category", "split")
 SEARCH = "search"
 """The protocol of a set whose labels tell nothing apart."""
 EVERY = 4
-"""Where every picture searches all others, each protocol also comes in a quick form with each
-fourth picture as query."""
+"""Where all pictures search all others, protocols have a quick form of each fourth query."""
 
 
 class Dataset(ABC):
-    """A finite, ordered set of pictures. A child sets ``name`` and writes :meth:`_list` and
-    :meth:`read`. Listing is cheap (no picture is decoded); reading is by item, and an object can be
-    sent to a worker process before or after it has been listed."""
+    """A finite, ordered set of pictures.
+
+    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is
+    decoded); reading is by item, and an object can be sent to a worker process before or after it
+    has been listed.
+    """
 
     name: str = ""
     title: str = ""
@@ -62,7 +64,10 @@ class Dataset(ABC):
     @abstractmethod
     def _list(self) -> tuple[Sequence[Item], list[Skipped]]:
         """All items in a stable order, and what was passed over with the reason: each thing that
-        was met is one or the other. What was used, but not as it stands, goes into ``_remarks``."""
+        was met is one or the other.
+
+        What was used, but not as it stands, goes into ``_remarks``.
+        """
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
@@ -70,8 +75,7 @@ class Dataset(ABC):
 
     @property
     def members(self) -> tuple[Dataset, ...]:
-        """The data sets that this one is put together from, the one that is searched first; none
-        for most."""
+        """The data sets that this one joins, the searched one first; none for most."""
         return ()
 
     def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
@@ -84,8 +88,7 @@ class Dataset(ABC):
         return self
 
     def origin(self, item: Item) -> tuple[Dataset, Item]:
-        """Where a picture comes from: of which of ``members``, and what it is there; this set
-        itself, for most."""
+        """A picture's place among ``members``, and what it is there; this set, for most."""
         return self, item
 
     def told(self, protocol: Protocol) -> dict[str, str]:
@@ -126,8 +129,7 @@ class Dataset(ABC):
 
     @property
     def seen(self) -> int:
-        """How many things listing met (files, members, rows, links, folders not entered): each is
-        an item or skipped."""
+        """Things that listing met (files, members, rows, links ...): each an item or skipped."""
         return len(self.items) + len(self.skipped)
 
     @property
@@ -149,8 +151,7 @@ class Dataset(ABC):
         return self.name
 
     def fingerprint(self) -> str:
-        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not
-        touch the vectors."""
+        """Changes with any item's id or bytes; labels and splits do not touch the vectors."""
         return self._fingerprint
 
     @cached_property
@@ -171,8 +172,7 @@ class Dataset(ABC):
         return hasher.hexdigest()[:8]
 
     def protocols(self) -> tuple[Protocol, ...]:
-        """The ways this set can be judged, the usual one first; never empty (a set without labels
-        can still be searched)."""
+        """How this set can be judged, the usual way first; never empty (search needs no labels)."""
         return self._usual_protocols
 
     @cached_property
@@ -231,8 +231,7 @@ def _tells_more(label: Coded, category: Coded) -> bool:
 
 
 def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits that are searched and the ones that search, in the source's own spelling; empty =
-    every item in both."""
+    """The splits that are searched and that search, in the source's spelling; empty = all."""
     words = {split.lower(): split for split in sorted(s for s in splits if s is not None)}
     gallery = tuple(words[s] for s in GALLERY_SPLITS if s in words)
     queries = next(((words[s],) for s in QUERY_SPLITS if s in words), ())
@@ -266,7 +265,10 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
 
 def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
     """Items with ids and words in one Unicode form; where two ids then are one, the later item is
-    passed over. ``path`` keeps the form in which the picture is stored, for opening it."""
+    passed over.
+
+    ``path`` keeps the form in which the picture is stored, for opening it.
+    """
     kept: dict[str, Item] = {}
     repeated = []
     for item in items:
@@ -281,8 +283,7 @@ def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
 
 
 def composed(item: Item) -> Item:
-    """An item whose id, label, instance, category, split and attributes are in the Unicode form
-    that names are compared in."""
+    """An item with its texts in the Unicode form that names are compared in."""
     words = {name: nfc(value) for name in WORDS if (value := getattr(item, name)) is not None}
     attributes = {nfc(name): _composed(value) for name, value in item.attributes.items()}
     same = attributes == item.attributes and all(

@@ -51,8 +51,10 @@ OPENING = frozenset("«„“‘")
 
 def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | None:
     """The encoding that decodes every sample without loss and reads most like words; None where
-    none decodes them all. ``encodings`` are candidates with a preference that is added to a
-    likeliness from 0 to 1."""
+    none decodes them all.
+
+    ``encodings`` are candidates with a preference that is added to a likeliness from 0 to 1.
+    """
     best, highest = None, -1.0
     for encoding, preference in encodings.items():
         try:
@@ -66,8 +68,7 @@ def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | No
 
 
 def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
-    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and
-    another reads as words."""
+    """UTF-8, for samples that are valid so, unless by chance and another reads as words."""
     if not by_chance([sample.decode() for sample in samples]):
         return "utf-8"
     other = likeliest(
@@ -83,15 +84,16 @@ def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
 
 def by_chance(texts: Sequence[str]) -> bool:
     """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two
-    alphabets. Two letters of GBK may be valid UTF-8, but for letters that stand together in no
-    word."""
+    alphabets.
+
+    Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
+    """
     words = [word for text in texts if not text.isascii() for word in _together(text)]
     return bool(words) and 2 * sum(_alphabets(word) > 1 for word in words) >= len(words)
 
 
 def _together(text: str) -> list[str]:
-    """Where two letters or more stand together that are two bytes each in UTF-8; nothing where any
-    character is more."""
+    """Letters together that are two bytes each in UTF-8; nothing where any takes more."""
     if any(char > "\u07ff" for char in text):
         return []
     kept = (char if char >= "À" and unicodedata.category(char)[0] in "LM" else " " for char in text)
@@ -105,8 +107,7 @@ def _alphabets(word: str) -> int:
 
 
 def likeliness(texts: Sequence[str], encoding: str) -> float:
-    """From 0 (noise) to 1 (words): the mean over all characters that are not ASCII; 1 where there
-    are none."""
+    """From 0 (noise) to 1 (words): the mean over characters beyond ASCII, 1 without any."""
     weights = [
         _weight(text[place - 1 : place], char, text[place + 1 : place + 2], encoding)
         for text in texts

@@ -22,8 +22,7 @@ LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A data set whose queries search: class of its own -> class of the gallery, for those that
-    have a counterpart."""
+    """A data set whose queries search: its class -> class of the gallery, where there is one."""
 
     dataset: Dataset
     classes: Mapping[str, str]
@@ -197,8 +196,7 @@ def definition(joined: Joined) -> str:
 
 
 def read_definition(path: str, opened: Callable[[str], Dataset]) -> Joined:
-    """The set that a definition describes; ``opened`` opens its parts. Raises UserError where it
-    can't be read."""
+    """The set of a definition; ``opened`` opens its parts. Raises UserError: it can't be read."""
     try:
         told = json.loads(Path(real(path)).read_text("utf-8"))
         sides = [Side(opened(side["dataset"]), dict(side["classes"])) for side in told["queries"]]

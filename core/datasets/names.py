@@ -1,5 +1,4 @@
-"""File names from anywhere: what is a picture, why others are passed over, names that are no
-Unicode or have several forms."""
+"""File names from anywhere: pictures, others with the reason, odd and several Unicode forms."""
 
 import os
 import re
@@ -92,8 +91,10 @@ def is_picture(name: str) -> bool:
 
 def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     """Why a file is no item; None where it is a picture, by its ending or by how it begins.
+
     ``head`` gives the first :data:`core.fileformats.HEAD` bytes; it is called where the ending does
-    not say enough."""
+    not say enough.
+    """
     lower = name.lower()
     if lower.endswith(EXTENSIONS):
         return None
@@ -129,8 +130,7 @@ def shown(name: str) -> str:
 
 
 def real(name: str) -> str:
-    """The file name that :func:`shown` was given, in whatever Unicode form it is stored. A name
-    that exists as it is wins."""
+    """The name that :func:`shown` was given, in the Unicode form that is stored."""
     if (name.isascii() and "\\x" not in name) or os.path.lexists(name):
         return name
     found = [""]

@@ -178,8 +178,7 @@ def _holds_bytes(kind) -> bool:
 
 
 def _label(schema, features: dict[str, dict]) -> tuple[str | None, list[str]]:
-    """The label's column and the names of its numbers. A number without a name loses to a column of
-    names beside it."""
+    """The label's column and its numbers' names. Bare numbers lose to a column of names."""
     from pyarrow import types
 
     told = [

@@ -24,8 +24,11 @@ ACCEPTED = (
 
 def open_dataset(locator: str) -> Dataset:
     """A registered name, else a path. ``open_dataset(dataset.locator)`` opens the same dataset
-    again. Raises UserError: neither. (What is inside is looked at later, when the items are
-    listed.)."""
+    again.
+
+    Raises:
+        UserError: neither. (What is inside is looked at later, when the items are listed.)
+    """
     if locator in datasets.names():
         return datasets.get(locator)
     if is_address(locator):
@@ -41,8 +44,7 @@ def open_dataset(locator: str) -> Dataset:
 
 
 def open_path(path: Path | str) -> Dataset:
-    """Whatever lies at a path on this machine, as a dataset. Raises UserError where it is nothing
-    that holds pictures."""
+    """Whatever lies at a path, as a dataset. Raises UserError: it holds no pictures."""
     path = os.path.abspath(real(os.path.expanduser(os.fspath(path))))
     if "\0" in path or not os.path.exists(path):
         raise UserError(

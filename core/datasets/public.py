@@ -64,8 +64,7 @@ class Public(Dataset):
         )
 
     def download(self, progress: Progress | None = None) -> None:
-        """Nothing to do where the files are here. Raises UserError where they have to be put there
-        by hand."""
+        """Nothing where the files are here. Raises UserError: a person has to put them there."""
         self.check()
 
     def check(self) -> None:

@@ -47,8 +47,7 @@ def read_vectors(
 
 
 def remarks_on(vectors: np.ndarray) -> tuple[Remark, ...]:
-    """What makes vectors (n, dim) of one's own worth a look before they are taken: columns and rows
-    that say nothing."""
+    """What is odd in vectors (n, dim) before they are taken: columns and rows that say nothing."""
     rows, dim = vectors.shape
     if rows < 2:
         return ()

@@ -69,8 +69,11 @@ class Member:
 
 
 class Archive:
-    """An open zip: its ``members`` in the order of the directory, and their bytes. Raises
-    UserError: no zip, a damaged directory, or more members than are read."""
+    """An open zip: its ``members`` in the order of the directory, and their bytes.
+
+    Raises:
+        UserError: no zip, a damaged directory, or more members than are read.
+    """
 
     def __init__(self, path: str, opener: Callable[[], BinaryIO] | None = None) -> None:
         """``opener`` gives the file where ``path`` is no path of this machine."""
@@ -87,8 +90,7 @@ class Archive:
         read_names(self.members)
 
     def read(self, member: Member, limit: int) -> bytes:
-        """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise
-        where it is damaged."""
+        """At most ``limit`` bytes of a member. Raises as :mod:`zipfile` and :mod:`zlib`."""
         info = zipfile.ZipInfo("member")
         info.compress_type = member.method
         info.CRC = member.crc
@@ -105,8 +107,11 @@ class Archive:
 
 def place(name: str) -> str | None:
     """The path inside the archive that a member's name means, ``/`` between folders; None where it
-    points outside. Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that
-    stay inside all the same."""
+    points outside.
+
+    Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that stay inside all
+    the same.
+    """
     plain = name.replace("\\", "/")
     if plain.startswith("/") or _DRIVE.match(plain):
         return None
@@ -123,8 +128,12 @@ def place(name: str) -> str | None:
 
 def read_names(members: Sequence[Member]) -> None:
     """Give each member its name: by its flag, or by the Unicode name beside it; the rest as one
-    program may have written them. One archive is mostly of one program: what can't be UTF-8 decides
-    for all, unless a name reads better as UTF-8. Where all may be UTF-8, they are."""
+    program may have written them.
+
+    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads
+    better as UTF-8. Where
+    all may be UTF-8, they are.
+    """
     unsaid = []
     for member in members:
         told = _told(member)
@@ -170,8 +179,7 @@ def _utf8(raw: bytes) -> str | None:
 
 
 def _unicode_path(member: Member) -> str | None:
-    """Info-ZIP's field with the name in UTF-8; it holds for the name that it was made for only,
-    which its checksum tells."""
+    """Info-ZIP's field with the name in UTF-8; its checksum tells for which name it holds."""
     data = _field(member.extra, UNICODE_PATH)
     if (
         len(data) < 6

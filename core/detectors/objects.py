@@ -153,8 +153,7 @@ class Objects(Detector):
         return resize(image, SIDE, SIDE)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-        """uint8 (n, SIDE, SIDE, 3) -> (n, places, places, 5), see :class:`.nets.objects.Network`:
-        all of it, as one graph."""
+        """uint8 (n, SIDE, SIDE, 3) -> (n, places, places, 5) of :class:`.nets.objects.Network`."""
         return model(pictures)
 
     def comparable(self, made: np.ndarray) -> np.ndarray:

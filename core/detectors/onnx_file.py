@@ -26,14 +26,16 @@ def runtime_state() -> State:
 
 
 _inherited: list[object] = []
-"""Sessions of the process that this one was forked from: to close one would wait for its threads,
-which are not here."""
+"""Sessions from before a fork: to close one would wait for threads that are not here."""
 
 
 class OnnxFile:
     """One ONNX file, opened on first use and once more in each process: a session does not survive
-    a fork. Raises UserError: onnxruntime is missing, or the file holds no network that it can
-    run."""
+    a fork.
+
+    Raises:
+        UserError: onnxruntime is missing, or the file holds no network that it can run.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -106,8 +106,7 @@ class Saliency(Detector):
 
 
 def boxes_of(importance: np.ndarray) -> list[Box]:
-    """Boxes around the important parts of a map (h, w), those of one thing joined; none where all
-    is equally important."""
+    """Boxes around the important parts of a map (h, w), those of one thing joined."""
     import cv2
 
     low, high = float(importance.min()), float(importance.max())

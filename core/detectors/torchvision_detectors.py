@@ -1,5 +1,4 @@
-"""Detectors of torchvision with its own weights: they find and name the 80 kinds of things of COCO,
-and nothing else."""
+"""Detectors of torchvision with its weights: they find the 80 kinds of things of COCO."""
 
 from __future__ import annotations
 
@@ -107,9 +106,12 @@ class TorchvisionDetector(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed. Raises UserError:
-        offline, damaged or foreign weights. Raises Cancelled: ``progress(done_bytes, total_bytes)``
-        said stop."""
+        """Read the weights into memory, downloading them first where needed.
+
+        Raises:
+            UserError: offline, damaged or foreign weights.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         with self._lock:
             if self._model is not None:
                 return

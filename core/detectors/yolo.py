@@ -25,8 +25,7 @@ from core.weights import files
 
 PREFIX, SUFFIX = "yolo.", ".onnx"
 MIN_SCORE, SAME = 0.25, 0.45
-"""Boxes below this score are dropped, and those of one class that share more than this (IoU) with a
-surer one."""
+"""Boxes below this score are dropped, or that share more than this (IoU) with a surer one."""
 CANDIDATES = 1000
 USUAL_SIDE, MIN_INPUT, MAX_INPUT = 640, 32, 2048
 GREY = 114
@@ -89,8 +88,7 @@ class Yolo(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Open the file and run it once. Raises UserError: no ONNX, a pickled file, another layout,
-        onnxruntime missing."""
+        """Open the file and run it once. Raises UserError: another kind of file or layout."""
         with self._lock:
             if self._network is None:
                 refuse_pickled(self.path)
@@ -132,8 +130,7 @@ def refuse_pickled(path: Path) -> None:
 
 
 def examined(file: OnnxFile) -> Network:
-    """What network a file holds, found out by running it on grey once. Raises UserError where it is
-    no YOLO detector."""
+    """What network a file holds, found by running it on grey. Raises UserError: no YOLO."""
     session, name = file.session, file.path.name
     inputs, told = session.get_inputs(), session.get_modelmeta().custom_metadata_map
     if told.get("task", "detect") != "detect":
@@ -188,8 +185,7 @@ def layout(shape: tuple[int, int, int], height: int, width: int, classes: int = 
 
 
 def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray, float, int, int]:
-    """RGB uint8 scaled into (height, width, 3), grey beside it: with the scale, and the pixels left
-    of and above it."""
+    """RGB uint8 scaled into (height, width, 3) on grey; the scale, the pixels left and above."""
     scale = min(width / image.shape[1], height / image.shape[0])
     wide, high = (max(1, round(length * scale)) for length in image.shape[1::-1])
     left, top = (width - wide) // 2, (height - high) // 2
@@ -200,8 +196,7 @@ def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray,
 
 
 def listed(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture's output (rows, columns) -> edges (n, 4) in pixels of the input, scores (n,),
-    classes (n,)."""
+    """One picture's output (rows, columns) -> edges (n, 4) in pixels, scores (n,), classes (n,)."""
     if kind == "listed":
         return raw[:, :4], raw[:, 4], raw[:, 5].astype(int)
     raw = raw.T if kind == "v8" else raw
@@ -237,8 +232,7 @@ def _batch(pixels: np.ndarray, half: bool) -> np.ndarray:
 
 
 def _sides(shape: list, told: Mapping[str, str], name: str) -> tuple[int, int]:
-    """Height and width of the input: the file's, or where it takes any, those that it was taught
-    with."""
+    """Height and width of the input: the file's, or where it takes any, its training's."""
     taught = _literal(told.get("imgsz", ""))
     taught = (
         taught

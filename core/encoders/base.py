@@ -40,14 +40,16 @@ class Words(Protocol):
         """A text -> float32 (1, dim), unit length. Raises UserError."""
 
     def cut(self, text: str) -> int:
-        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
-        UserError."""
+        """Tokens that are read of a text that is too long; 0: all of it is. Raises UserError."""
 
 
 class Encoder(ABC):
-    """Pictures to unit vectors. A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare``
-    (one picture, runs in worker processes) and ``_encode`` (a batch). The base class checks shape
-    and finiteness and normalises to unit length."""
+    """Pictures to unit vectors.
+
+    A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare`` (one picture, runs in worker
+    processes) and ``_encode`` (a batch). The base class checks shape and finiteness and normalises
+    to unit length.
+    """
 
     name: str = ""
     title: str = ""
@@ -62,8 +64,7 @@ class Encoder(ABC):
     """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
     batch: int = 64
     forks: bool = True
-    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
-    in the one that builds."""
+    """False where ``prepare`` runs torch, which may hang in a forked process."""
     streams: bool = False
     """True for a network that several threads may run at once, each on one core, and whose
     ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
@@ -133,9 +134,13 @@ class Encoder(ABC):
         return self.encode_prepared([self.prepare(image) for image in images])
 
     def encode_prepared(self, batch: Sequence[Prepared]) -> np.ndarray:
-        """What ``prepare`` made -> float32 (n, dim) with unit rows. Raises ValueError: wrong shape
-        or not finite: the encoder is at fault. A picture in which it finds nothing (a zero vector)
-        becomes the constant unit vector, so that it is far from everything and never NaN."""
+        """What ``prepare`` made -> float32 (n, dim) with unit rows.
+
+        Raises:
+            ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it
+                finds nothing (a zero vector) becomes the constant unit vector, so that it is far
+                from everything and never NaN.
+        """
         if not len(batch):
             return np.zeros((0, self.dim), np.float32)
         vectors = np.asarray(self._encode(batch), dtype=np.float32)
@@ -160,8 +165,7 @@ class Encoder(ABC):
     def fit(
         self, prepared: Iterable[Prepared], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
-        ``fitted``."""
+        """Learn from a sample what :meth:`with_fit` takes. Only where not ``fitted``."""
         raise UserError(f"{self.name} has nothing to fit.")
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:

@@ -51,8 +51,7 @@ class Imported(Encoder):
         )
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim) as they were brought, memory-mapped. Raises UserError where the
-        files are damaged."""
+        """Ids, and float32 (n, dim) as brought, memory-mapped. Raises UserError: damaged files."""
         return self._stored()
 
     def unit(self, vectors: np.ndarray) -> np.ndarray:

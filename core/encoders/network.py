@@ -31,17 +31,18 @@ GEM_POWER = 3.0
 
 
 def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
-    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens
-    before the patches."""
+    """Poolings of ``ndim`` dimensions (4 = map, 3 = tokens), ``prefix`` before the patches."""
     if ndim == 4:
         return MAP
     return TOKENS if prefix else TOKENS[1:]
 
 
 def pool(features: torch.Tensor, kind: str, prefix: int = 0) -> torch.Tensor:
-    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels). ``gem`` is the generalised
-    mean with power 3 over values clamped to be positive (Radenovic et al., TPAMI 2019); ``cls`` is
-    the first token; ``avg`` and ``max`` are over the patches alone."""
+    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels).
+
+    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et
+    al., TPAMI 2019); ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
+    """
     if features.ndim == 3:
         if kind == "cls":
             return features[:, 0]
@@ -74,9 +75,12 @@ class Listed:
 
 
 class Network(Compilable):
-    """A pretrained network without its classifier. A child gives what its library knows:
-    ``_library``, ``_preprocess`` and ``_dim`` for names off the table, ``_fetch``, ``_build`` and
-    ``_features``. Options of the name: ``pool`` and ``size``."""
+    """A pretrained network without its classifier.
+
+    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
+    the table, ``_fetch``, ``_build`` and ``_features``. Options of the name: ``pool`` and
+    ``size``.
+    """
 
     tier = "pretrained"
     batch = property(lambda self: precision.batch(32))  # type: ignore[assignment]
@@ -134,8 +138,7 @@ class Network(Compilable):
 
     @cached_property
     def form(self) -> str:
-        """The number format it runs in: fixed for this object when first asked, so that its vectors
-        stay of one kind."""
+        """The number format: fixed when first asked, so that its vectors stay of one kind."""
         return precision.recorded(self)
 
     @property
@@ -174,9 +177,12 @@ class Network(Compilable):
         return {**super().fingerprint(), **causes}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed. Raises UserError:
-        offline, damaged or foreign weights, an option that this network can't take. Raises
-        Cancelled: ``progress(done_bytes, total_bytes)`` said stop."""
+        """Read the weights into memory, downloading them first where needed.
+
+        Raises:
+            UserError: offline, damaged or foreign weights, an option that this network can't take.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         with self._lock:
             if self._model is None and not (self.ready and self.find_graph()):
                 self._read(progress)
@@ -187,8 +193,7 @@ class Network(Compilable):
         )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
-        """A new network with the weights as they were published, in fp32: what training starts
-        from. Raises as ``load``."""
+        """A new network with the published weights, in fp32, to train. Raises as ``load``."""
         path = self._file() or self._fetch(progress)
         return self._build(self._tensors(path), path).eval().requires_grad_(False)
 

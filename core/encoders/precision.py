@@ -28,8 +28,7 @@ KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast", "bf16-graph")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A decision and the measurements behind it. ``rates`` in pictures per second; overlap of the
-    top 10 with fp32."""
+    """A decision; ``rates`` in pictures per second; overlap of the top 10 with fp32."""
 
     form: str
     reason: str
@@ -153,8 +152,7 @@ def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
 
 
 def whole(on_gpu: bool) -> AbstractContextManager:
-    """All 32 bits of fp32: a GPU would round the factors of convolutions to 10 bits (TF32) unless
-    it is told not to."""
+    """All 32 bits of fp32: a GPU rounds convolutions to 10 bits (TF32) unless told not to."""
     import torch
 
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_gpu else nullcontext()

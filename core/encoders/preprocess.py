@@ -20,8 +20,7 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
 }
 LONGEST = 8
-"""Beyond this ratio of sides only what the crop will keep is resampled: a 20,000 x 1 strip would
-need gigabytes."""
+"""Beyond this ratio of sides only what is kept is resampled: strips would need gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ class Preprocess:
         return replace(self, size=size, resize=math.floor(size * self.resize / self.size))
 
     def pixels(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's
-        transforms do on a PIL image."""
+        """RGB uint8 (h, w, 3) -> (size, size, 3), as torchvision's transforms on a PIL image."""
         kind = FILTERS[self.interpolation]
         if self.mode == "squash":
             picture = Image.fromarray(image).resize((self.resize, self.resize), kind)
@@ -114,8 +112,11 @@ class Preprocess:
 
 
 def from_timm(config: dict, name: str) -> Preprocess:
-    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`. Raises UserError: the network
-    does not take square RGB pictures."""
+    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`.
+
+    Raises:
+        UserError: the network does not take square RGB pictures.
+    """
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise UserError(

@@ -1,5 +1,4 @@
-"""Pretrained networks of torchvision, with torchvision's own weights: ``architecture.weights``, in
-small letters."""
+"""Networks of torchvision with its own weights: ``architecture.weights`` in small letters."""
 
 from __future__ import annotations
 

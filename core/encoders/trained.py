@@ -123,8 +123,7 @@ class Trained(Compilable):
 
     @cached_property
     def form(self) -> str:
-        """The number format it encodes in: fixed for this object when first asked, so that its
-        vectors stay of one kind."""
+        """The number format: fixed when first asked, so that its vectors stay of one kind."""
         return precision.recorded(self)
 
     def weights_digest(self) -> str:
@@ -254,8 +253,7 @@ class Trained(Compilable):
         return self.draw(self.codes(images))
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
-        """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to
-        2. Raises UserError."""
+        """A siamese network's distance of RGB uint8 pairs: float32 (n,), 0..2. Raises UserError."""
         import torch
 
         if self.card["network"]["kind"] != "siamese":
@@ -287,8 +285,7 @@ def _parts(network: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 class Untrained(Trained):
-    """The same network with random weights: what its training is measured against. Known by its
-    name, and listed nowhere."""
+    """The same network with random weights, to measure training against. Listed nowhere."""
 
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
@@ -314,8 +311,7 @@ class Untrained(Trained):
 
 @functools.lru_cache(maxsize=8)
 def encoding_network(folder: Path, sha256: str) -> torch.nn.Module:
-    """The network of a model folder as it encodes fastest: shared by all who ask, and no longer fit
-    to be trained."""
+    """The network of a model folder as it encodes fastest: shared, not to be trained."""
     import torch
 
     network, blueprint = _read(folder, sha256), Blueprint.from_dict(read_card(folder)["network"])

@@ -23,8 +23,11 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 @dataclass(frozen=True, slots=True)
 class Slim:
     """A small member of a family: the timm name whose architecture it is, and what is narrower in
-    it. ``front`` names a packaged network whose early stages make the patches of a hybrid, with
-    their weights."""
+    it.
+
+    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their
+    weights.
+    """
 
     timm: str
     options: dict
@@ -71,8 +74,10 @@ KINDS = ("embedder", "siamese", "autoencoder")
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """How to build a network: ``backbone`` is a slim member, ``conv-autoencoder`` or any timm name.
+
     ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of
-    values 0..1."""
+    values 0..1.
+    """
 
     kind: str
     backbone: str
@@ -82,13 +87,11 @@ class Blueprint:
     std: tuple[float, float, float] = STD
     options: dict = field(default_factory=dict)
     levels: int = 1
-    """How many of a convolutional network's last stages the embedding sees; earlier ones keep
-    colour and texture."""
+    """Last stages of a convolutional network that the embedding sees: early ones keep colour."""
     mirror: bool = False
     """Whether the embedding is the mean of the picture's and its mirror image's."""
     neck: bool = True
-    """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
-    the backbone's own."""
+    """Whether a normalised linear layer makes the embedding, else ``dim`` is the backbone's."""
     resize: int = 0
     """Pixels of the short side before the middle square is cut out, as published weights ask for; 0
     = all of the picture, squeezed into the square."""
@@ -111,8 +114,11 @@ class Blueprint:
 
 
 def build(blueprint: Blueprint) -> torch.nn.Module:
-    """A network with random weights (from torch's own generator). Raises UserError: no such
-    backbone, or one that can't take pictures of this size."""
+    """A network with random weights (from torch's own generator).
+
+    Raises:
+        UserError: no such backbone, or one that can't take pictures of this size.
+    """
     from core.encoders.nets.autoencoder import Autoencoder
     from core.encoders.nets.embedder import Embedder
 
@@ -222,8 +228,7 @@ def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def to_input(pictures: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
-    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster on every CPU
-    that we measured)."""
+    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster)."""
     import torch
 
     mean = torch.tensor(blueprint.mean, device=pictures.device).view(1, 3, 1, 1)

@@ -113,8 +113,7 @@ def _runner(encoder: Network, form: str) -> Callable[[Sequence[np.ndarray]], np.
 
 
 def top_overlap(first: np.ndarray, second: np.ndarray, k: int = TOP) -> float:
-    """Mean share of the ``k`` nearest others (cosine) that two sets of unit vectors (n, dim) of the
-    same things share."""
+    """Mean share of the ``k`` nearest others that two sets of unit vectors (n, dim) share."""
     k = min(k, len(first) - 1)
     rows = np.arange(len(first))
     lists = (
@@ -138,8 +137,7 @@ def _map_change(
 
 
 def mean_average_precision(vectors: np.ndarray, labels: np.ndarray) -> float:
-    """mAP of each picture searching the others, relevant = same label; NaN where no label occurs
-    twice."""
+    """mAP of each searching the others, relevant = same label; NaN: no label occurs twice."""
     from sklearn.metrics import average_precision_score
 
     scores, same = cosine_matrix(vectors, vectors), labels[:, None] == labels[None]

@@ -50,8 +50,7 @@ class SiftVlad(Encoder):
         return {**super().fingerprint(), "fit": self._digest}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), of the picture at 256
-        pixels on the long side."""
+        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), at 256 pixels."""
         return detect(image, self.side).descriptors
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
@@ -81,9 +80,12 @@ class SiftVlad(Encoder):
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """PCA axes and k-means words of the gallery's descriptors, the same every time. Raises
-        UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
-        need."""
+        """PCA axes and k-means words of the gallery's descriptors, the same every time.
+
+        Raises:
+            UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
+                need.
+        """
         from sklearn.decomposition import PCA
 
         kept = [one for one in prepared if len(one)]

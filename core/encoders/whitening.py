@@ -89,8 +89,11 @@ class Whitened(Encoder):
     def fit(
         self, vectors: Iterable[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Learn from the base's vectors of the gallery, float32 (n, base dim). Raises UserError:
-        fewer dimensions, or fewer pictures, than ``dim``."""
+        """Learn from the base's vectors of the gallery, float32 (n, base dim).
+
+        Raises:
+            UserError: fewer dimensions, or fewer pictures, than ``dim``.
+        """
         from sklearn.decomposition import PCA
 
         rows = vectors if isinstance(vectors, np.ndarray) else np.stack(list(vectors))
@@ -119,8 +122,7 @@ class Whitened(Encoder):
         return made
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors of the base (n, base dim) -> float32 (n, dim), unit rows. Raises UserError: not
-        fitted yet."""
+        """Base vectors (n, base dim) -> unit rows float32 (n, dim). Raises UserError: unfitted."""
         return unit_rows(self._moved(vectors), self.name)
 
     def _moved(self, vectors: np.ndarray) -> np.ndarray:

@@ -78,8 +78,7 @@ REPOSITORIES = {
     "vit_gigantic_patch14_clip_224.laion2b": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
     "vit_so400m_patch14_siglip_378.webli": "timm/ViT-SO400M-14-SigLIP-384",
 }
-"""Where open_clip published both towers of what timm publishes the picture tower of, as its table
-of pretrained models says."""
+"""Where open_clip published both towers of timm's network, by its pretrained table."""
 BYTES = {
     "vit_base_patch16_clip_224.openai": 599 * 10**6,
     "vit_base_patch16_siglip_224.webli": 813 * 10**6,
@@ -125,8 +124,10 @@ class Made:
 
 
 class Captions:
-    """The text tower of a network of timm, downloaded when first asked. ``repo`` is where both
-    towers were published, ``dim`` the length of the picture tower's vectors."""
+    """The text tower of a network of timm, downloaded when first asked.
+
+    ``repo`` is where both towers were published, ``dim`` the length of the picture tower's vectors.
+    """
 
     def __init__(self, name: str, repo: str, dim: int) -> None:
         self.name, self.repo, self.dim = name, repo, dim
@@ -158,8 +159,11 @@ class Captions:
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the text tower into memory, downloading it first where needed. Cheap to repeat.
-        Raises UserError: offline, damaged or foreign files, a tower that is not understood here.
-        Raises Cancelled: ``progress(done_bytes, total_bytes)`` said stop."""
+
+        Raises:
+            UserError: offline, damaged or foreign files, a tower that is not understood here.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         self._ready(progress)
 
     def _ready(self, progress: Progress | None = None) -> Made:
@@ -193,8 +197,7 @@ class Captions:
         return unit_rows(found, self.weights_name)
 
     def cut(self, text: str) -> int:
-        """How many tokens the tower reads of a text that is too long for it; 0 where it reads all.
-        Raises as :meth:`load`."""
+        """Tokens that the tower reads of a text too long for it; else 0. Raises as :meth:`load`."""
         found = self._ready().read(text)
         return len(found.ids) if found.overflowing else 0
 
@@ -239,8 +242,12 @@ class Captions:
 
 
 def planned(name: str, model: Mapping, dim: int) -> Plan:
-    """The measures of a text tower from open_clip's record of the whole model. Raises UserError: it
-    asks for what is not built here, or its vectors are not as long as the pictures'."""
+    """The measures of a text tower from open_clip's record of the whole model.
+
+    Raises:
+        UserError: it asks for what is not built here, or its vectors are not as long as the
+            pictures'.
+    """
     from core.encoders.nets.text_tower import POOLS, Plan
 
     text = {

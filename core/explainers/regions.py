@@ -116,8 +116,7 @@ def unit(parts: np.ndarray) -> np.ndarray:
 
 
 def matrix(left: np.ndarray, right: np.ndarray) -> Links:
-    """What each pair of positions adds to the cosine, on grids of at most ``MAX_LINKED`` a side; it
-    sums to the cosine."""
+    """What pairs of positions add to the cosine, on grids of at most ``MAX_LINKED`` a side."""
     small = [
         _joined(one.reshape(-1, one.shape[2]), one.shape[:2], sums=True) for one in (left, right)
     ]

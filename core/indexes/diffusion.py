@@ -19,7 +19,10 @@ QUERIES = 64
 
 class Diffusion(Beside):
     """Scores are no cosines: above 0 how much of the query's weight arrived at a row, by which the
-    reached rows are ranked. The others follow, by cosine, with their cosine less 1 as score."""
+    reached rows are ranked.
+
+    The others follow, by cosine, with their cosine less 1 as score.
+    """
 
     name = "diffusion"
     title = "Diffusion on a kNN graph"
@@ -90,8 +93,7 @@ class Diffusion(Beside):
         return best(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
 
     def _some(self, queries: np.ndarray, kept: int, knobs: dict) -> tuple[np.ndarray, np.ndarray]:
-        """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32
-        (q, kept)."""
+        """Each query's ``kept`` nearest rows int64 (q, kept), best first, and scores float32."""
         found = nearest(queries, self.rows, range(self.size), kept)
         return found.ids, np.stack(
             [self._spread(*pair, knobs) for pair in zip(found.ids, found.scores, strict=True)]

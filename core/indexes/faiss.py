@@ -48,8 +48,7 @@ def suits(trained_on: int, rows: int) -> bool:
 
 
 def owned(path: Path) -> Any:
-    """An index read into memory, so that it can be changed: one by memory map ends the process.
-    Raises Unreadable."""
+    """An index read into memory, to be changed: mapped, it ends the process. Or Unreadable."""
     try:
         return faiss().read_index(str(path))
     except RuntimeError as error:
@@ -156,8 +155,7 @@ class Row:
     lossy: bool = False
     selects: bool = True
     grows: bool = False
-    """Whether what is built is worth taking over when the gallery has changed: it was trained for
-    long, or is a graph."""
+    """Whether what is built outlives changes of the gallery: long training, or a graph."""
 
 
 def lists(n: int, dim: int) -> dict[str, int]:

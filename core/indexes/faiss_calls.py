@@ -1,5 +1,4 @@
-"""How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one
-search, files, errors."""
+"""How :mod:`core.indexes.faiss` speaks to the library: training, parameters, files, errors."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -40,8 +39,7 @@ def selector(mask: np.ndarray) -> Any:
 
 
 def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> Any:
-    """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is
-    never changed."""
+    """Search knobs and a mask as an object of one call: a shared index is never changed."""
     knob = next((name for name in KINDS if name in knobs), "")
     if mask is None:
         return _unmasked(knob, knobs[knob]) if knob else None
@@ -75,8 +73,7 @@ def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
 def best_of_codes(
     index: Any, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: Any
 ) -> Hits:
-    """The ``k`` best by their ``vectors`` of ``rerank`` candidates for each hit, which an ``index``
-    of codes finds."""
+    """The ``k`` best by ``vectors`` of ``rerank`` candidates a hit that codes find."""
     found = index.search(queries, min(k * rerank, index.ntotal), params=params)[1]
     return rank(queries, vectors.__getitem__, _may_be_best(queries, vectors, found, k), k)
 

@@ -1,5 +1,4 @@
-"""Each picture's nearest pictures: exactly, or for very many by NN-descent (Dong et al., 2011),
-which is faiss's."""
+"""Each picture's nearest: exact, or for very many by NN-descent (Dong et al., 2011)."""
 
 from typing import Any
 
@@ -41,8 +40,7 @@ def copies_of(vectors: np.ndarray) -> np.ndarray:
 
 
 def _sums(words: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order
-    of adding changes it."""
+    """A number for each row, uint64 (n), equal for equal rows: whole, so that sums are exact."""
     return (words.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
 
 

@@ -178,8 +178,7 @@ class KnnGraph(Beside):
 
 
 def backward(ids: np.ndarray) -> np.ndarray:
-    """For neighbour ids (n, degree) the rows that each is a neighbour of, nearest ranks first, at
-    most degree; -1 = none."""
+    """For neighbour ids (n, degree) as many rows that have each, nearest ranks first; or -1."""
     count, degree = ids.shape
     rank_of = np.tile(np.arange(degree, dtype=np.int32), count)
     start, end = np.repeat(np.arange(count, dtype=np.int32), degree), ids.reshape(-1)

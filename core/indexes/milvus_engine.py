@@ -199,8 +199,7 @@ def _client(where: Place) -> Any:
 
 
 def _served(file: Path) -> str:
-    """The local address under which the embedded engine of a file answers: this process opens it,
-    unless another one has."""
+    """The local address of a file's embedded engine: opened here, unless another process has."""
     from milvus_lite.adapter.grpc.server import start_server_in_thread
     from milvus_lite.exceptions import DataDirLockedError
 

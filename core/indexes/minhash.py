@@ -91,8 +91,7 @@ def _plain(token: int) -> int:
 
 @lru_cache(maxsize=64)
 def bands(threshold: float, num_perm: int) -> tuple[int, int]:
-    """The b and r with which datasketch meets a threshold best. Raises UserError where ``num_perm``
-    is too few for it."""
+    """The b and r by which datasketch meets a threshold. Raises UserError: too few permutations."""
     from datasketch import MinHashLSH
 
     try:

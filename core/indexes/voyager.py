@@ -1,5 +1,4 @@
-"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018) with a
-file format of its own."""
+"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018)."""
 
 import time
 from pathlib import Path

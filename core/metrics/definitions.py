@@ -12,8 +12,7 @@ from math import log2
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """``hits`` are the ranks (from 1) of relevant items, ascending; ``relevant`` is R; ``length``
-    the items ranked."""
+    """``hits``: ranks (from 1) of relevant items; ``relevant``: R; ``length``: items ranked."""
 
     hits: tuple[int, ...]
     relevant: int

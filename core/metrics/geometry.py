@@ -9,15 +9,17 @@ SEED = 0
 
 
 def occurrences(top: np.ndarray, gallery: int) -> np.ndarray:
-    """How often each gallery item stands in a top K, int64 (gallery,). ``top`` (q, K) holds
-    columns, -1 = none."""
+    """How often each is in a top K, int64 (gallery,). ``top`` (q, K): columns, -1 = none."""
     return np.bincount(top[top >= 0], minlength=gallery)
 
 
 def hubness(counts: np.ndarray) -> dict[str, float]:
     """k-occurrence skewness (Radovanovic, Nanopoulos and Ivanovic, 2010), share never found, and
-    the largest hub. Skewness 0: every item is found about equally often. Large: a few hubs stand in
-    everyone's answer."""
+    the largest hub.
+
+    Skewness 0: every item is found about equally often. Large: a few hubs stand in everyone's
+    answer.
+    """
     from scipy.stats import skew  # half a second of every first page, were it read with the file
 
     mean = counts.mean() if len(counts) else 0.0
@@ -43,8 +45,7 @@ def random_cosines(vectors: np.ndarray, pairs: int = PAIRS, seed: int = SEED) ->
 
 
 def effective_dimensions(vectors: np.ndarray) -> float:
-    """Participation ratio of the eigenvalues of the covariance: 1 = all on a line, dim = the same
-    in every direction."""
+    """Participation ratio of the covariance's eigenvalues: 1 = a line, dim = all directions."""
     centred = np.asarray(vectors, np.float64)
     centred = centred - centred.mean(axis=0)
     small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
@@ -56,7 +57,10 @@ def threshold_for(
     scores: np.ndarray, right: np.ndarray, precision: float, fewest: int = 50
 ) -> float | None:
     """The lowest threshold at which pairs at or above it are right with this precision; None where
-    none is. Fewer than ``fewest`` pairs are no ground for a promise."""
+    none is.
+
+    Fewer than ``fewest`` pairs are no ground for a promise.
+    """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])
     # a threshold takes all pairs of one score
@@ -69,8 +73,7 @@ def threshold_for(
 def expected_calibration_error(
     probabilities: np.ndarray, right: np.ndarray, bins: int = 10
 ) -> float:
-    """Mean distance of stated probability and share that is right, over equal bins, weighted by
-    size (Naeini et al., 2015)."""
+    """Mean distance of probability and share right, over bins by size (Naeini et al., 2015)."""
     which = np.minimum((probabilities * bins).astype(int), bins - 1)
     sizes = np.bincount(which, minlength=bins)
     gaps = np.abs(np.bincount(which, probabilities, bins) - np.bincount(which, right, bins))

@@ -72,8 +72,7 @@ def ratio_interval(
     level: float = LEVEL,
     seed: int = SEED,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,), both of the same
-    queries."""
+    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,)."""
     data = Clustered.of(above, clusters)
     return _interval(
         Clustered(data.sums, Clustered.of(below, clusters).sums[:, 0]), level, seed, RESAMPLES
@@ -180,7 +179,10 @@ def holm_list(p_values: np.ndarray) -> np.ndarray:
 
 def shared_ranks(means: np.ndarray, adjusted: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
     """1 + the number of encoders that are certainly better (higher mean and adjusted p < alpha),
-    int64 (e,). Encoders that can't be told apart from the best share rank 1, and so on."""
+    int64 (e,).
+
+    Encoders that can't be told apart from the best share rank 1, and so on.
+    """
     better = (means[None, :] > means[:, None]) & (adjusted < alpha)
     return 1 + better.sum(axis=1)
 
@@ -212,8 +214,7 @@ PERCENTILES = (50, 95, 99)
 
 
 def summary(milliseconds: Sequence[float]) -> dict[str, float]:
-    """``p50``, ``p95``, ``p99`` in ms and ``runs``; empty where nothing was timed. A percentile is
-    a time that occurred."""
+    """``p50``, ``p95``, ``p99`` in ms, times that occurred, and ``runs``; or empty."""
     if not len(milliseconds):
         return {}
     values = np.percentile(np.asarray(milliseconds, float), PERCENTILES, method="inverted_cdf")

@@ -68,16 +68,18 @@ def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
 
 
 def revisited_ap(lists: Ranked) -> np.ndarray:
-    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris;
-    Radenovic et al., 2018)."""
+    """AP as area of trapezoids under precision-recall (Radenovic et al., 2018)."""
     before = np.where(lists.rank == 1, 1.0, (lists.order - 1) / np.maximum(lists.rank - 1, 1))
     return _judged(lists, _sum(lists, (before + lists.order / lists.rank) / 2.0) / _some(lists))
 
 
 def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy). Labels
-    that are equally frequent: the one whose first item stands higher wins. Needs ``labels`` of at
-    least min(K, n) places."""
+    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
+
+    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
+    of at least
+    min(K, n) places.
+    """
     if lists.labels is None or lists.own is None:
         raise ValueError("retrieval accuracy needs the labels of the lists")
     right = np.zeros(len(lists))
@@ -284,7 +286,10 @@ TERMS = {
 
 def metric(name: str) -> tuple[Metric, int | None]:
     """The row of a metric and its K: ``precision@10`` -> (precision@K, 10); ``mAP`` -> (mAP, None).
-    Raises UserError: no such metric, or a K that is missing, forbidden or 0."""
+
+    Raises:
+        UserError: no such metric, or a K that is missing, forbidden or 0.
+    """
     if name in TABLE and not TABLE[name].cut:
         return TABLE[name], None
     match = CUT.fullmatch(name)
@@ -302,8 +307,7 @@ def label(name: str) -> str:
 
 
 def formula(name: str) -> str:
-    """The definition of a metric with the terms that it uses, for one query: a table's figure is
-    the mean over queries."""
+    """The definition of a metric with its terms, for one query: tables hold means."""
     said, used = definition(name)
     return said + (f". {'; '.join(': '.join(term) for term in used)}" if used else "")
 

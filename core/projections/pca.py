@@ -10,8 +10,7 @@ from core.types import Progress, report
 
 @register
 class Pca(Projection):
-    """Pearson, 1901; Hotelling, 1933. Computed from the covariance, a block of rows at a time, so
-    that memory stays flat."""
+    """Pearson, 1901; Hotelling, 1933. From the covariance, by blocks: memory stays flat."""
 
     name = "pca"
     title = "PCA"

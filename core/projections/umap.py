@@ -191,8 +191,7 @@ class Umap(Projection):
 def fuzzy_graph(
     vectors: np.ndarray, progress: Progress | None, neighbours: int, min_dist: float, **rest: float
 ):
-    """The weighted neighbour graph that UMAP draws, and the model that holds its curve (``_a``,
-    ``_b``)."""
+    """UMAP's weighted neighbour graph, and the model that holds its curve (``_a``, ``_b``)."""
     import warnings
 
     k = min(int(neighbours), len(vectors) - 1)

@@ -1,5 +1,4 @@
-"""The reports there are on disk: the user's own and those that came with the code, without reading
-a per-query score."""
+"""The reports on disk: the user's own and those that came with the code, without scores."""
 
 import json
 import os
@@ -46,8 +45,7 @@ def _whole(home: Path) -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """The folder of a report, a damaged one only where there is no other. Raises UserError where
-    there is none of that name."""
+    """A report's folder, a damaged one only where no other is. Raises UserError: no such name."""
     there = [
         base / FOLDER / name
         for base in (*store.layers(), store.shipped())
@@ -67,8 +65,11 @@ def find(name: str) -> Path:
 
 def rows(name: str) -> list[dict]:
     """The rows of a report without any per-query score, which takes milliseconds: the four names,
-    ``means``, ``latency``, ``card`` ...; none where it can't be read. Raises UserError: there is no
-    report of that name."""
+    ``means``, ``latency``, ``card`` ...; none where it can't be read.
+
+    Raises:
+        UserError: there is no report of that name.
+    """
     try:
         return json.loads((find(name) / "report.json").read_text())["rows"]
     except store.UNREADABLE:

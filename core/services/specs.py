@@ -45,8 +45,7 @@ EXACT = IndexSpec("exact", "exact", {}, {}, True)
 
 
 def index_spec(text: str) -> IndexSpec:
-    """Read ``name`` or ``name:knob=value,knob=value``. Raises UserError: no such index or knob, or
-    a value out of its range."""
+    """Read ``name`` or ``name:knob=value,...``. Raises UserError: no such index, knob or value."""
     name, rest = _parts(text.strip())
     index = indexes.get(name)
     given = dict(_pair(text, part) for part in rest.split(",") if part.strip())
@@ -88,8 +87,11 @@ def _pair(text: str, part: str) -> tuple[str, float]:
 
 def split_names(text: str) -> list[str]:
     """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with
-    their name. So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with
-    a capital letter, as no name does."""
+    their name.
+
+    So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with a capital
+    letter, as no name does.
+    """
     parts: list[str] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         if parts and (_of_factory(parts[-1], part) or _option(parts[-1], part)):

@@ -76,8 +76,7 @@ def expire(now: float | None = None) -> list[str]:
 
 
 def start_sweeping() -> threading.Thread | None:
-    """Expire things now and then for as long as the process lives; None where nobody is a visitor,
-    or it was called before."""
+    """Expire things while the process lives; None: nobody is a visitor, or called before."""
     if not hosted() or not _sweeping.acquire(blocking=False):
         return None
     thread = threading.Thread(target=_sweep, name="expire visitors", daemon=True)
@@ -95,8 +94,7 @@ def _sweep() -> None:
 
 
 def pause_s() -> float:
-    """Seconds between two looks for what has expired: a tenth of the time that things are kept,
-    where that is short."""
+    """Seconds between two looks for what expired: a tenth of the time kept, where short."""
     return min(SWEEP_S, value("visitor_hours") * 360)
 
 

@@ -114,8 +114,12 @@ class Trainer:
 
     def fit(self, progress: Progress | None = None) -> State:
         """Learn until the last epoch or until nothing gets better; goes on from the checkpoint
-        where there is one. Raises UserError: the loss is not a number any more, or the disk is
-        full. Raises Cancelled: ``progress`` said stop; a checkpoint is written first."""
+        where there is one.
+
+        Raises:
+            UserError: the loss is not a number any more, or the disk is full.
+            Cancelled: ``progress`` said stop; a checkpoint is written first.
+        """
         if self._resumed():
             self.run.rewind(self.state.step)
         elif (
@@ -131,8 +135,7 @@ class Trainer:
         return self.state
 
     def _resumed(self) -> bool:
-        """Take up the checkpoint where there is one; a damaged one counts as absent, is put aside,
-        and the log says so."""
+        """Take up the checkpoint, if any; a damaged one is put aside, and the log says so."""
         if not self.run.checkpoint.exists():
             return False
         try:
@@ -172,8 +175,7 @@ class Trainer:
         )
 
     def speed(self, count: int) -> float:
-        """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things
-        up, is not counted."""
+        """Pictures a second over ``count`` steps that nobody keeps, after a first."""
         self.network.train()
         self._freeze(self.settings.freeze_epochs)
         batches = epoch_batches(self.sources, self.settings, 0)
@@ -244,8 +246,7 @@ class Trainer:
         return embeddings, batch
 
     def _recoloured(self, views: torch.Tensor, batch: dict) -> torch.Tensor:
-        """The views; where a recipe asks for it some of them in other colours, their ``labels``
-        those of new classes."""
+        """The views, some recoloured where asked for, their ``labels`` those of new classes."""
         if self.settings.recolour:
             for position, source in enumerate(self.sources):
                 if source.field == "instance":
@@ -284,8 +285,7 @@ class Trainer:
             return self.kept.eval().code(to_input(views.to(self.device), self.blueprint))
 
     def explained(self, views: torch.Tensor) -> np.ndarray:
-        """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing
-        explains."""
+        """uint8 (n, 3, size, size) -> share (n,) of variance that each drawing explains."""
         with torch.inference_mode(), self._autocast():
             shown = to_input(views.to(self.device), self.blueprint)
             drawn = self.kept.decode(self.kept.eval().code(shown)).float()

@@ -1,5 +1,4 @@
-"""What a run leaves open, decided; and what can't work, refused before any picture is read. Does
-without torch where it can."""
+"""What a run leaves open, decided; what can't work, refused. Without torch if possible."""
 
 from __future__ import annotations
 
@@ -27,7 +26,11 @@ OURS = (*SLIM, AUTOENCODER)
 
 def resolve(settings: Settings) -> Settings:
     """The settings with everything decided that was left open, and checked as far as that goes
-    without pictures. Raises UserError: what can't work, before anything is read or written."""
+    without pictures.
+
+    Raises:
+        UserError: what can't work, before anything is read or written.
+    """
     settings = draft(settings)
     if settings.precision == "auto":
         settings = override(settings, {"precision": "bf16" if _has_bf16() else "fp32"})
@@ -103,8 +106,7 @@ def _a(kind: str) -> str:
 
 
 def usual_size(settings: Settings) -> int:
-    """Side of the input where nobody said: that of the published weights' own record, else small
-    enough for any machine."""
+    """Side of the input where nobody said: that of the published weights, else a small one."""
     found = published(settings.backbone) if settings.pretrained else None
     return found.preprocess.size if found else USUAL_SIZE
 
@@ -226,8 +228,7 @@ def _has_bf16() -> bool:
 
 
 def refuse_taken(settings: Settings) -> None:
-    """Raise UserError where the result would take the place of something else; the shipped recipes
-    do so on purpose."""
+    """Raise UserError where the result would replace something; shipped recipes do on purpose."""
     if settings.recipe.startswith("shipped/"):
         return
     if (store.root() / "models" / settings.name).exists() or settings.name in encoders.names():

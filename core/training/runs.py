@@ -23,8 +23,7 @@ HELD = "held.json"
 MARKS = ("start", "step", "validation", "failed", "end")
 """Lines of a log that say how far the training is; others say what is done before and after it."""
 BYTES_EACH = 22
-"""Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so
-far, and the result."""
+"""Disk of a run for each parameter: checkpoint (weights, moments, average), best, result."""
 PACE = "Measuring the pace"
 PICTURES = "Reading pictures"
 WEIGHTS = "Loading weights"
@@ -38,8 +37,7 @@ ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``config.json``, ``log.jsonl``, ``checkpoint.safetensors``, ``best.safetensors`` under
-    ``artifacts/runs/<id>/``."""
+    """``config.json``, ``log.jsonl``, ``checkpoint`` and ``best`` in ``artifacts/runs/<id>/``."""
 
     id: str
 
@@ -103,8 +101,7 @@ class Run:
 
     @property
     def asked(self) -> dict[str, object]:
-        """What was asked for when it was begun, before anything was decided or fitted; empty where
-        that was not noted."""
+        """What was asked for when it began, before anything was decided; empty: not noted."""
         try:
             return typed(json.loads((self.folder / "config.json").read_text())["asked"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
@@ -158,8 +155,7 @@ def parsed(line: bytes) -> dict | None:
 
 
 def record_settings(run: Run, settings: Settings) -> None:
-    """Replace what a run was told before its first step: open settings are decided on the machine
-    that trains."""
+    """Replace what a run was told before its first step: it is decided where it trains."""
     _note(run, settings, run.created, run.asked)
 
 
@@ -170,7 +166,11 @@ def _note(run: Run, settings: Settings, created: float, asked: Mapping[str, obje
 
 def create(settings: Settings, name: str = "", asked: Mapping[str, object] | None = None) -> Run:
     """A new run's folder; ``asked`` are the settings that somebody chose, before others were
-    decided. Raises UserError: the name is taken or not allowed, or the disk is full."""
+    decided.
+
+    Raises:
+        UserError: the name is taken or not allowed, or the disk is full.
+    """
     run = Run(name or new_id())
     if not ID.fullmatch(run.id):
         raise UserError(
@@ -256,8 +256,7 @@ def unfinished() -> list[Run]:
 
 
 class Follower:
-    """All whole lines of a run's log. A log that was written anew (a resumed run takes back what it
-    repeats) is read again."""
+    """All whole lines of a run's log, read again where a resumed run wrote it anew."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -299,8 +298,7 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer | None,
     state: dict,
 ) -> None:
-    """Write atomically: a kill at any moment leaves the file before or the file after. Raises
-    UserError on a full disk."""
+    """Write atomically, the old file or the new. Raises UserError on a full disk."""
     from safetensors.torch import save as to_bytes
 
     tensors = {
@@ -320,8 +318,12 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None = None
 ) -> dict:
-    """Fill ``parts`` and the optimiser; returns the state. Raises Damaged: the file is not what was
-    written; nothing is filled then. Raises UserError: it belongs to another network."""
+    """Fill ``parts`` and the optimiser; returns the state.
+
+    Raises:
+        Damaged: the file is not what was written; nothing is filled then.
+        UserError: it belongs to another network.
+    """
     state, tensors = _read_checkpoint(path)
     try:
         for part, module in parts.items():

@@ -24,9 +24,12 @@ MOST_VALIDATION = 2000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One dataset as training sees it. ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,)
-    positions in ``classes``, -1 without; ``train`` and ``validation`` int64 rows, disjoint.
-    ``field`` is what the classes are, ``held`` the ids of the pictures kept back."""
+    """One dataset as training sees it.
+
+    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1
+    without; ``train`` and ``validation`` int64 rows, disjoint. ``field`` is what the classes are,
+    ``held`` the ids of the pictures kept back.
+    """
 
     name: str
     locator: str
@@ -43,8 +46,12 @@ class Source:
 def open_sources(
     settings: Settings, needs_labels: bool, progress: Progress | None = None
 ) -> list[Source]:
-    """All sources of a run, decoded. Raises UserError: no dataset, no labels where the loss needs
-    them, a class with one picture, one class alone."""
+    """All sources of a run, decoded.
+
+    Raises:
+        UserError: no dataset, no labels where the loss needs them, a class with one picture, one
+            class alone.
+    """
     opened = opened_datasets(settings)
     # all checked before the first is decoded
     planned = [_plan(dataset, settings, needs_labels) for dataset in opened]
@@ -66,8 +73,7 @@ def opened_datasets(settings: Settings) -> list[Dataset]:
 
 
 def training_items(dataset: Dataset) -> list[Item]:
-    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a
-    split of its own."""
+    """The pictures that may be learned from: the usual protocol's gallery, no query split."""
     protocol = dataset.protocol()
     kept = [item for item in dataset.items if protocol.in_gallery(item)]
     return [item for item in kept if not protocol.queries or not protocol.is_query(item)]
@@ -180,8 +186,7 @@ class Outline:
 
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
-    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources`
-    refuses undecoded."""
+    """What a run would learn from. Raises UserError as :func:`open_sources`, undecoded."""
     opened = opened_datasets(settings)
     return [
         _outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened
@@ -207,8 +212,7 @@ def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings)
 
 
 def made_up(settings: Settings, found: Sequence[Outline]) -> list[Source]:
-    """Sources of noise with as many classes as the real ones: what a step costs does not depend on
-    what is in a picture."""
+    """Sources of noise with the classes of the real ones: a step costs as much."""
     rng, count = np.random.default_rng(0), max(settings.batch, 8)
     rows, sources = np.arange(count), []
     for one in found:
@@ -225,8 +229,10 @@ def split(
     labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from and rows kept back: whole groups (instances) where known, else the same
-    share of every class. A class or group always leaves two pictures or more on the side that it is
-    on. Rows come sorted."""
+    share of every class.
+
+    A class or group always leaves two pictures or more on the side that it is on. Rows come sorted.
+    """
     rng = np.random.default_rng(seed)
     share = min(share, MOST_VALIDATION / max(len(labels), 1))
     known = np.array([group is not None for group in groups])
@@ -285,8 +291,7 @@ STEP = 16
 
 
 def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
-    """Side at which the pictures of a dataset are kept: ``SLACK`` times the input, yet no larger
-    than its pictures are."""
+    """Side at which pictures are kept: ``SLACK`` times the input, no larger than they are."""
     wanted = int(size * SLACK)
     for item in items[:20]:
         try:

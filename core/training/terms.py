@@ -1,5 +1,4 @@
-"""What a network learns from: the sum of the losses that a recipe names. Imports torch: import it
-where training starts."""
+"""The sum of a recipe's losses. Imports torch: import it where training starts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +10,7 @@ from core.training.losses import LOSSES, needs, parse_terms
 from core.training.settings import Settings
 
 TEMPERATURE = 0.1
-"""Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch
-carries nearly all weight."""
+"""Of similarities that a pupil takes over: the nearest third of a batch has the weight."""
 
 
 class Terms(nn.Module):
@@ -82,8 +80,11 @@ class Terms(nn.Module):
 
     def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
         """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch
-        (:func:`ranked_unlike`). The teacher's mean is taken away first: what all pictures share
-        says nothing, and fills most of a cosine."""
+        (:func:`ranked_unlike`).
+
+        The teacher's mean is taken away first: what all pictures share says nothing, and fills most
+        of a cosine.
+        """
         own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
         taught = nn.functional.normalize(self._centred(batch["taught"]))
         near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)
@@ -119,8 +120,7 @@ def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
 
 
 def _projector(settings: Settings) -> nn.Module:
-    """The head above the embedding that the two-view losses see; it is thrown away (Chen et al.,
-    2020)."""
+    """The head that the two-view losses see, thrown away later (Chen et al., 2020)."""
     wide = 2 * settings.dim
     return nn.Sequential(
         nn.Linear(settings.dim, wide),

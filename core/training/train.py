@@ -89,8 +89,7 @@ def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
 def make_network(
     settings: Settings, progress: Progress | None = None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """The network to train, with the weights that it starts from, downloaded where they are
-    published. Raises UserError."""
+    """The network to train with its first weights, downloaded if published. Raises UserError."""
     import torch
 
     torch.manual_seed(settings.seed)
@@ -116,8 +115,7 @@ def make_network(
 def _pretrained(
     blueprint: Blueprint, progress: Progress | None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """A timm backbone with its published weights and their normalisation, under a new embedding.
-    Raises UserError."""
+    """A timm backbone as published, under a new embedding. Raises UserError."""
     found: Any = published(blueprint.backbone)
     weights = found.published(progress)
     if (
@@ -148,9 +146,12 @@ def _fixed_size(network: torch.nn.Module) -> bool:
 
 
 def work(run: Run, progress: Progress | None = None) -> Path:
-    """Train, from the start or from the checkpoint, and export; returns the model's folder. Raises
-    UserError: the run, its data or its checkpoint can't be used, or the loss blew up. Raises
-    Cancelled: stopped; the run can be resumed."""
+    """Train, from the start or from the checkpoint, and export; returns the model's folder.
+
+    Raises:
+        UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
+        Cancelled: stopped; the run can be resumed.
+    """
     settings = run.settings()
     run.mend()
     run.write("phase", 0, what=PICTURES)
@@ -202,8 +203,7 @@ def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
 
 
 def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
-    """Where a siamese network draws the line between the same and another, by the pairs kept back
-    of its last source."""
+    """A siamese network's line between same and other, by pairs kept back of its last source."""
     source = next((s for s in reversed(sources) if len(s.validation)), None)
     if source is None:
         return None
@@ -271,8 +271,13 @@ def write_model(
     name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half"
 ) -> Path:
     """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
+
     ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale
-    a row). Raises UserError: the disk is full, or the name is not allowed."""
+    a row).
+
+    Raises:
+        UserError: the disk is full, or the name is not allowed.
+    """
     from safetensors.torch import save_file
 
     final = store.root() / "models" / name

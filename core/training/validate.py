@@ -1,5 +1,4 @@
-"""How good a network is on pictures that are not learned from: MAP@R (Musgrave et al., 2020), or
-how well it draws them."""
+"""How good a network is on held-out pictures: MAP@R (Musgrave et al., 2020), or drawing."""
 
 from __future__ import annotations
 

@@ -13,14 +13,12 @@ from core import store
 FP32 = "fp32"
 """The number format of whole floating point numbers."""
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-"""What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
-calls that cuda too)."""
+"""What a driver leaves on Linux: NVIDIA's, also in containers and WSL, and AMD's."""
 
 
 @cache
 def device_kind() -> str:
-    """``cuda`` where a GPU can be used, else ``cpu``. Looks for a driver first, so that without one
-    torch stays out."""
+    """``cuda`` where a GPU can be used, else ``cpu``. Without a driver torch stays out."""
     if platform.system() == "Linux" and not any(map(os.path.exists, DRIVERS)):
         return "cpu"
     import torch

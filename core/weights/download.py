@@ -149,8 +149,7 @@ def _size(path: Path) -> int:
 
 
 def reach(source: Source, name: str, target: Path) -> Source:
-    """``source`` with its size, asked from the server. Raises UserError: offline; it says which
-    file to put where by hand."""
+    """``source`` with its size, from the server. Raises UserError: offline, with a way by hand."""
     import requests
 
     if offline():

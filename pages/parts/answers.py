@@ -236,8 +236,7 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
 
 
 def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
-    """Until one of these encoders is in memory or failed to load (True), or where there is none,
-    until ``more`` is drawn."""
+    """Until one of these encoders has loaded or failed (True), or ``more`` is drawn."""
     dataset = cached.dataset(view.dataset)
     while names or more:
         press.let_in()
@@ -363,8 +362,7 @@ def _joined_before(view: View, version: str, names: list[str]) -> dict[str, int]
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:
-    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet,
-    or its index is not."""
+    """The column of an encoder that can't be asked now: unavailable, or it or its index unbuilt."""
     name = row["name"]
     if view.asked.text and (state := unread.column(row)) is not None:
         return {**columns.head(row), **state}

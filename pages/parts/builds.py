@@ -26,8 +26,7 @@ JUST_S = 3600.0
 
 
 def begin(title: str, arguments: list[str]) -> str | None:
-    """Start a job; where it can't be, the shell says why above the next page, and None comes
-    back."""
+    """Start a job; where that fails, None, and the shell says why above the next page."""
     try:
         return jobs.start(title, arguments)
     except UserError as error:
@@ -98,8 +97,7 @@ def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
 
 
 def what(job: JobStatus) -> dict[str, str]:
-    """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty
-    where it is no build."""
+    """What a build makes, as parameters of a link to Compare; empty where it is no build."""
     given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
     if job.arguments[0] == "build":
@@ -114,8 +112,7 @@ def options(job: JobStatus) -> dict[str, str]:
 
 
 def just_built() -> dict[str, str]:
-    """What the last build that this session started has made, once: it has ended well and no page
-    opened with it yet."""
+    """What this session's last build has made, once: it ended well, and no page shows it yet."""
     waiting: list[str] = st.session_state.get(UNSEEN, [])
     ends = {id: status for id in waiting if (status := over(id)) is not None}
     st.session_state[UNSEEN] = [id for id in waiting if id not in ends]
@@ -196,8 +193,7 @@ def about(seconds: float) -> str:
 
 
 def estimate_words(estimate, absent: bool = False) -> str:
-    """What a build would cost, in words; ``absent``: the weights are not here, whether or not their
-    size is known."""
+    """What a build would cost, in words; ``absent``: its weights are not here."""
     parts = [count(estimate.to_encode, "picture") + " to encode"]
     if estimate.seconds is not None:
         parts.append(about(estimate.seconds))

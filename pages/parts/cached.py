@@ -50,8 +50,7 @@ def _dataset_rows() -> Fresh[list[dict]]:
 
 
 def encoder_rows() -> list[dict]:
-    """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
-    longer than all else."""
+    """Every listed encoder. Read the rows, never change them: copies would take long."""
     return _encoder_rows(limits.may("download"))
 
 
@@ -392,8 +391,7 @@ MOST = 500
 
 @caches.quick(max_entries=20, gallery=True)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
-    """Field -> its values in the gallery, where there are two at least; no measured numbers, none
-    that a link cannot say."""
+    """Field -> its values in the gallery, two at least; no numbers, none that links can't say."""
     known = {
         name: [value for value in values if _plain(value)]
         for name, values in request.fields(_gallery(locator)).items()

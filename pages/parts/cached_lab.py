@@ -60,8 +60,7 @@ def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
 def one_query(
     locator: str, version: str, encoder: str, index: str, query: str, k: int
 ) -> QueryView:
-    """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``.
-    Raises UserError."""
+    """A query (``item:<id>``, ``up:<token>``) by a setting, as ``hnsw:M=16``. Raises UserError."""
     kind, _, name = query.partition(":")
     data = uploads.read(name) if kind == "up" else None
     return view.query_view(

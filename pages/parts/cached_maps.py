@@ -81,8 +81,7 @@ def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, i
 def common(
     keys: tuple[tuple[str, str, str, str], ...],
 ) -> tuple[list[str], list[np.ndarray] | None]:
-    """Ids on all of these maps, and the rows of each; no rows where the ids are the same. Read
-    them, never change them."""
+    """Ids on all of these maps, and each one's rows, if other ones. Read, never change them."""
     return map_views.common([read(*key) for key in keys])
 
 
@@ -95,8 +94,7 @@ def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_page.Box, m
 
 @caches.resource(max_entries=12, show_spinner=False)
 def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[str]) -> np.ndarray:
-    """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while
-    there is no ``sheet``."""
+    """Rows of the ``_ids`` with a small picture; a fixed sample while there is no ``sheet``."""
     known = set(_sheet(locator, version).ids if sheet else _ids[:: max(1, len(_ids) // SAMPLE)])
     return np.array([row for row, id in enumerate(_ids) if id in known], np.int64)
 

@@ -1,5 +1,4 @@
-"""Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read,
-each has a bound."""
+"""Caches of the Train page, see :mod:`pages.parts.cached`."""
 
 import base64
 import json

@@ -58,8 +58,9 @@ _figures = st.components.v2.component(
 
 
 def folding_menu() -> None:
-    """The menu, which lies over the page of a phone, goes away when something of it was chosen."""
-    _menu(key="folding_menu", data=None)
+    """The menu, which lies over the page of a phone, goes away when something of it was chosen; and
+    a page whose theme changed is drawn again in its colours."""
+    _menu(key="folding_menu", data=None, on_themed_change=_nothing)
 
 
 def _nothing() -> None:
@@ -164,8 +165,7 @@ def found_subject(subject: dict, key: str) -> None:
 def picture_grid(
     items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
-    """Thumbnails to choose from, one of them; as :func:`pictures_picked`. Returns the id clicked,
-    the last of several."""
+    """Thumbnails to choose one from, as :func:`pictures_picked`. Returns the id clicked last."""
     return (pictures_picked(items, label, key, side, selected) or [None])[-1]
 
 

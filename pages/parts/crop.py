@@ -1,5 +1,4 @@
-"""The part of the query that is searched with, and which detector proposes parts: kept in the
-session and in the link."""
+"""The part of the query that is searched with, and its detector: in session and link."""
 
 import streamlit as st
 
@@ -59,8 +58,7 @@ def always() -> bool:
 
 
 def changed() -> None:
-    """Another detector, or ``always``: where the main subject is always searched with, it is the
-    one that is found now."""
+    """Another detector, or ``always``: then the main subject is what it finds."""
     if always():
         clear()
 

@@ -17,7 +17,11 @@ MAX_AT_ONCE = 3
 
 def start(kind: str, name: str, title: str) -> str:
     """Fetch a ``dataset`` or the weights of an ``encoder`` in a process of its own; one that runs
-    already is joined. Raises UserError: enough downloads run already."""
+    already is joined.
+
+    Raises:
+        UserError: enough downloads run already.
+    """
     running = active(kind, name)
     if (
         running is None
@@ -48,8 +52,7 @@ def ended(kind: str, name: str) -> JobStatus | None:
 
 
 def offer(kind: str, row: dict) -> None:
-    """What stands beside a row that is in state ``download``: the button, or progress with Cancel,
-    or why it failed."""
+    """Beside a row in state ``download``: the button, progress with Cancel, or why it failed."""
     working = active(kind, row["name"]) is not None
     st.fragment(_offer, run_every=1.0 if working else None)(
         kind, row["name"], row["title"], working

@@ -1,5 +1,4 @@
-"""The view of Compare and its link: each restores the other. A forged link gives a remark and the
-default, never an error."""
+"""The view of Compare and its link: each restores the other; a forged one gives defaults."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -68,8 +67,11 @@ class View:
 
 def restore(own: Collection[str] = ()) -> None:
     """Put a link that was opened (or gone back to) into the session; keep what is there where there
-    is no link. ``own``: parameters that mean something else on this page. Without a link a page
-    opens with what this session has just built, where the view does not hold that already."""
+    is no link. ``own``: parameters that mean something else on this page.
+
+    Without a link a page opens with what this session has just built, where the view does not hold
+    that already.
+    """
     here = PARAMS.but(own)
     params = here.given() or _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
@@ -307,8 +309,7 @@ def back() -> None:
 
 
 def dataset_changed() -> None:
-    """Another data set opens with its own encoders. A picture of the old one is no query in it; an
-    uploaded one still is."""
+    """Another data set opens with its own encoders; an uploaded query stays."""
     state = st.session_state
     state[ENCODERS] = given.opening(state[DATASET])
     if state[QUERY].startswith("item:"):

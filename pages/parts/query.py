@@ -22,8 +22,11 @@ CAMERA_OPEN = "camera_open"
 
 def panel(view: View, subject: Subject | None = None) -> None:
     """The query's picture, which takes another one however it comes; Back, camera and gallery;
-    examples below. ``subject`` is what was found on it and what can be chosen there; None where a
-    page searches with all of it."""
+    examples below.
+
+    ``subject`` is what was found on it and what can be chosen there; None where a page searches
+    with all of it.
+    """
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
     drawn = subject.drawn if subject else {}
@@ -181,8 +184,7 @@ OPEN, ERROR = "address_open", "address_trouble"
 
 
 def _address(turn: int, keep: Callable[[bytes], None]) -> None:
-    """A field for an address; ``keep`` takes the bytes found there. ``turn`` numbers queries: a new
-    one empties the field."""
+    """A field for an address; ``keep`` takes its bytes. A new ``turn`` empties the field."""
     with st.popover("Address", key=OPEN, on_change="rerun", width="stretch") as place:
         if not place.open:
             return

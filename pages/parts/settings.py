@@ -97,8 +97,7 @@ def encoders(
 
 
 def names() -> list[str]:
-    """Encoders to choose from: what is built for the gallery first, then as listed; then what the
-    link names beside them."""
+    """Encoders to choose from: what is built first, then as listed, then what the link names."""
     return with_chosen(listed([st.session_state[link.DATASET]]), st.session_state[link.ENCODERS])
 
 

@@ -1,5 +1,4 @@
-"""A job wherever a page shows one: found again by its arguments, its progress with a button, and
-the page once it is over."""
+"""A job on a page: found by its arguments, its progress with a button, and its end."""
 
 from collections.abc import Callable, Sequence
 
@@ -50,7 +49,10 @@ def bar(
     job: JobStatus, name: str, said: str = "", about: str = "", then: Callable[[], None] = _nothing
 ) -> None:
     """Title, how far (``said``), a button that stops the job, and a line ``about`` it; ``then`` is
-    called after a stop. ``name`` tells the bars of one page apart."""
+    called after a stop.
+
+    ``name`` tells the bars of one page apart.
+    """
     with st.container(key=f"panel_job_{name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             row_html(job.title, said or builds.progress_words(job))
@@ -64,8 +66,7 @@ def bar(
 
 
 def until_over(job_id: str, then: Callable[[], None]) -> JobStatus:
-    """The job while it is at work; once it is over ``then`` is called and the page runs again. For
-    a fragment that repeats."""
+    """The job at work; once it is over ``then`` is called and the page runs again."""
     try:
         job = jobs.status(job_id)
     except UserError:  # somebody cleared it away

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.projections import quality
-from core.services.embedding import build, embed
+from core.services.embedding import build, stored
 from core.services.embedding.bound import bound
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
@@ -134,7 +134,7 @@ def _mapped(home: str, found: list[Path]) -> Iterator[Row]:
         f"1 % new pictures placed / a map of {PICTURES:,} drawn", more / whole,
         told=f"{more:.2f} s, {whole:.2f} s",
     )  # fmt: skip
-    vectors = np.array(embed.read(dataset, bound(dataset, MAPPED).encoder).vectors)
+    vectors = np.array(stored.read(dataset, bound(dataset, MAPPED).encoder).vectors)
     full = maps.read(dataset, wanted, maps.build(dataset, wanted, redraw=True))
     made, marks = maps.project(wanted, vectors, None, None, len(vectors) // 4)
     some = quality.measure(vectors, made.positions)

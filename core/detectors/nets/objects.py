@@ -1,5 +1,4 @@
-"""The network behind ``objects``: the early layers of EfficientNet-Lite0 as they are, and a small
-head that is trained here."""
+"""The network of ``objects``: early layers of EfficientNet-Lite0, and a head trained here."""
 
 from __future__ import annotations
 
@@ -30,8 +29,11 @@ FAR = 5.0
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 below its head, frozen: uint8 pixels to three maps. Raises UserError: the
-    package with the weights is missing or damaged."""
+    """EfficientNet-Lite0 below its head, frozen: uint8 pixels to three maps.
+
+    Raises:
+        UserError: the package with the weights is missing or damaged.
+    """
 
     def __init__(self) -> None:
         super().__init__()

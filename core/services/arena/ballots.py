@@ -133,8 +133,7 @@ def open_room(
     k: int,
     title: str = "",
 ) -> tuple[Room, str]:
-    """A new room with its rounds, and the secret of whoever leads it. Raises UserError: fewer than
-    two encoders, or no round."""
+    """A new room, and its leader's secret. Raises UserError: too few encoders, or no round."""
     if len(set(encoders)) < 2:
         raise UserError("An arena needs two encoders to compare.", fix="Choose another one.")
     if not rounds:
@@ -232,8 +231,10 @@ def show(code: str, number: int, *, revealed: bool = False) -> None:
 
 def vote(code: str, number: int, voter: str, choice: str) -> None:
     """Count a vote; voting again in the same round replaces it. It is on disk when this returns.
-    Raises UserError: no such choice or round; the round is over or not yet open; the room is
-    full."""
+
+    Raises:
+        UserError: no such choice or round; the round is over or not yet open; the room is full.
+    """
     if choice not in CHOICES:
         raise UserError(f"There is no choice {choice[:20]!r}.", f"{', '.join(CHOICES)}.")
     if not voter or len(voter) > MAX_NAME:

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.metrics import ranked, table
 from core.metrics.ranked import Ranked, Roles
 from core.neighbours import cosine_matrix
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell, card
 from core.services.evaluation.fused import first_hits
@@ -43,8 +43,11 @@ class Unjudged:
 
 def pool(dataset: Dataset, encoders: Sequence[str], query: str, k: int = DEPTH) -> list[str]:
     """The first ``k`` hits of every encoder, each once, in an order that says nothing of ranks and
-    is the same for every judge. Raises UserError: embeddings that are not built, or a picture that
-    is no query."""
+    is the same for every judge.
+
+    Raises:
+        UserError: embeddings that are not built, or a picture that is no query.
+    """
     found: dict[str, None] = {}
     for name in dict.fromkeys(encoders):
         lists = first_hits(dataset, name, None, [query], k)
@@ -82,7 +85,10 @@ def qrels(judged: Judgements) -> Iterator[str]:
 
 def evaluated(dataset: Dataset, encoders: Sequence[str], judged: Judgements) -> Report:
     """A report over the judged queries, one cell an encoder, which Metrics shows like any other.
-    Raises UserError: nothing was judged to fit, or embeddings that are not built."""
+
+    Raises:
+        UserError: nothing was judged to fit, or embeddings that are not built.
+    """
     queries = [id for id, items in sorted(judged.items()) if any(items.values())]
     if not queries:
         raise UserError(
@@ -107,7 +113,7 @@ def unjudged(
 def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgements) -> Cell:
     made = bound(dataset, encoder)
     vectors = made.vectors()
-    items = embed.item_rows(dataset, vectors)
+    items = stored.item_rows(dataset, vectors)
     rows = {item.id: row for row, item in enumerate(items)}
     asked = [id for id in queries if id in rows]
     protocol = dataset.protocol()
@@ -157,8 +163,7 @@ def _ranked(
     rows: dict[str, int],
     judged: Judgements,
 ) -> Ranked:
-    """Every judged query against the whole gallery, without itself and what lies ``outside``, bool
-    (n,), of the gallery."""
+    """Every judged query against the gallery, without itself and ``outside``, bool (n,)."""
     own = [rows[id] for id in asked]
     scores = cosine_matrix(np.asarray(vectors[own]), vectors)
     relevant, junk = np.zeros(scores.shape, bool), np.tile(outside, (len(own), 1))

@@ -1,5 +1,4 @@
-"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
-Evaluated once, then cached."""
+"""A cell: a dataset under a protocol, an encoder, an index. Evaluated once, then cached."""
 
 import datetime
 import json
@@ -17,7 +16,7 @@ from core.metrics import stream, table
 from core.metrics.stream import Roles
 from core.neighbours import rank, without_own
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import bound
 from core.services.embedding.contents import content_hash
 from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
@@ -206,14 +205,17 @@ def cell(
     progress: Progress | None = None,
 ) -> Cell:
     """Evaluate, or read what was evaluated. The embeddings have to be built; an index is built
-    where it is missing. Raises UserError: unknown names or knobs, or embeddings that are not
-    built."""
+    where it is missing.
+
+    Raises:
+        UserError: unknown names or knobs, or embeddings that are not built.
+    """
     encoder = bound(dataset, encoder_name).encoder
-    found = embed.read(dataset, encoder)
-    items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
+    found = stored.read(dataset, encoder)
+    items, by = stored.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         **asking,
         "roles": digest(items, protocol),
         "metrics": list(table.DEFAULT),
@@ -270,8 +272,8 @@ def _write(
     index: IndexSpec,
     progress: Progress | None,
 ) -> dict:
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol)
     top = table.deepest(table.DEFAULT)
     asked = [items[row] for row in roles.queries]
@@ -323,7 +325,7 @@ def _listed(
     progress: Progress | None,
 ) -> tuple[stream.Evaluated, np.ndarray]:
     """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
-    found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
+    found, top = stored.read(dataset, encoder), table.deepest(table.DEFAULT)
     depth = look.depth if look else 0
     hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, depth, progress)
     if look is not None and len(hits):
@@ -372,8 +374,7 @@ def _answers(
     depth: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
-    without the query (q,)."""
+    """Hits as positions in the roles' gallery, int64 (q, depth), and index recall@10 (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)

@@ -119,8 +119,7 @@ DISTORTIONS: dict[str, Distortion] = {
 
 
 def distort(image: np.ndarray, name: str, strength: float) -> np.ndarray:
-    """A distorted copy of RGB uint8 (h, w, 3). Raises UserError: no such distortion, or a strength
-    beyond its range."""
+    """A distorted RGB uint8 (h, w, 3). Raises UserError: no such kind, strength out of range."""
     if name not in DISTORTIONS:
         raise UserError(
             f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}."

@@ -11,7 +11,7 @@ from core.datasets.base import Dataset
 from core.metrics import geometry, statistics, stream, table
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
-from core.services.embedding import build, embed
+from core.services.embedding import build, stored
 from core.services.embedding.bound import is_built, prepared, with_vectors
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
@@ -52,10 +52,10 @@ def health(
     """
     encoder = with_vectors(dataset, encoder_name).encoder
     protocol = protocol_named(dataset, protocol_name)
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         "roles": digest(items, protocol),
         "version": VERSION,
     }

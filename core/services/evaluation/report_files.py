@@ -7,7 +7,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.metrics import stream, table
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
 from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
@@ -39,7 +39,11 @@ def csv(report: Report) -> str:
 
 def scores_csv(report: Report, dataset: str, protocol: str) -> str:
     """One row a query and encoder of one board: its class, what it was resampled with, R, and every
-    score that was kept. Raises UserError: no such board."""
+    score that was kept.
+
+    Raises:
+        UserError: no such board.
+    """
     import pandas as pd
 
     frames = [
@@ -110,7 +114,11 @@ def markdown(
     metrics: Sequence[str] = ("mAP", "hit@1", "precision@10"),
 ) -> str:
     """A Markdown table of one board: rank under the first metric, and means with the half width of
-    their intervals. Raises UserError: no such board."""
+    their intervals.
+
+    Raises:
+        UserError: no such board.
+    """
     kept = [name for name in metrics if name in metrics_of(report)] or metrics_of(report)[:1]
     boards = [leaderboard(report, dataset, protocol, metric) for metric in kept]
     cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
@@ -147,8 +155,10 @@ def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None)
 def trec_run(
     dataset: Dataset, encoder: str, protocol_name: str | None = None, depth: int = 1000
 ) -> Iterator[str]:
-    """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed. The
-    score falls strictly with the rank, because trec_eval breaks ties by name in its own way."""
+    """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed.
+
+    The score falls strictly with the rank, because trec_eval breaks ties by name in its own way.
+    """
     vectors, roles, names = _roles(dataset, encoder, protocol_name)
     start = 0
     for block in stream.blocks(vectors, roles, min(depth, len(roles.gallery))):
@@ -166,9 +176,9 @@ def _roles(
 ) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
     made = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, made)
+    found = stored.read(dataset, made)
     roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
-    return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]
+    return found.vectors, roles, [_word(item.id) for item in stored.item_rows(dataset, found)]
 
 
 def _word(name: str) -> str:

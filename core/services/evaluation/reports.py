@@ -60,8 +60,7 @@ class Report:
         return cls(name, time.time(), cells, means, balanced, tuple(left_out))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a cell: the four names, counts, means of every metric, class-balanced means,
-        milliseconds."""
+        """A row for each cell: names, counts, means by queries and classes, milliseconds."""
         import pandas as pd  # here, so that pages that show no table open without it
 
         rows = []

@@ -40,8 +40,7 @@ ENOUGH = 0.1
 """Fewer than every tenth picture in common are duplicates, and not the same set."""
 IMAGENET = "ImageNet"
 TAGS = re.compile(r"(^|_)(in1k|in12k|in21k|in22k|in21ft\w*|imagenet\w*|lvd142m|dino|mae)(_|$)")
-"""Tags of published weights that were trained on ImageNet, with labels or without; LVD-142M holds
-all of ImageNet-22k."""
+"""Tags of published weights trained on ImageNet; LVD-142M holds all of ImageNet-22k."""
 SYNSET = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?![0-9])|ILSVRC20")
 HELD_BACK = re.compile(r"ILSVRC20\d\d_(val|test)")
 NAMED = re.compile(r"(?i)image[-_ ]?(net|nette|woof)|ilsvrc")
@@ -72,9 +71,11 @@ class Source:
 
 
 def seen(encoder: Encoder, dataset: Dataset, protocol: Protocol | None = None) -> Seen:
-    """Whether an encoder was trained on pictures of a data set. Of a cross-domain set each part is
-    asked for itself, under ``protocol`` (the usual one without) those that take part; having
-    learned from the gallery counts as its training part."""
+    """Whether an encoder was trained on pictures of a data set.
+
+    Of a cross-domain set each part is asked for itself, under ``protocol`` (the usual one without)
+    those that take part; having learned from the gallery counts as its training part.
+    """
     members = dataset.members_of(protocol or dataset.protocol())
     if not members:
         return _one(encoder, dataset)
@@ -145,7 +146,11 @@ def _taught(encoder: Encoder, dataset: Dataset, kind: str) -> str:
 
 def sources(encoder: Encoder) -> Iterator[Source]:
     """Every set that the weights of an encoder learned from, those of the weights that they began
-    as included. Raises Unknown: nobody knows."""
+    as included.
+
+    Raises:
+        Unknown: nobody knows.
+    """
     if isinstance(encoder, Untrained):
         return
     if encoder.base is not None:
@@ -177,8 +182,11 @@ def _of_card(card: dict) -> Iterator[Source]:
 
 def _began_as(card: dict) -> list[str]:
     """Names of the networks whose weights this one began with: another of ours, published ones,
-    those of a hybrid's front. Where the first is not here, a backbone that is published by that
-    name is taken to have begun with what is published."""
+    those of a hybrid's front.
+
+    Where the first is not here, a backbone that is published by that name is taken to have begun
+    with what is published.
+    """
     backbone, before = card.get("network", {}).get("backbone", ""), card.get("starts_from", "")
     published = SLIM[backbone].front if backbone in SLIM else backbone
     began_published = card.get("settings", {}).get("pretrained") or (
@@ -228,8 +236,7 @@ def _kind(source: Source, dataset: Dataset) -> str:
 
 
 def _of_imagenet(dataset: Dataset) -> str:
-    """Pictures of ImageNet: seen, but for those of its own validation and test parts, which no
-    weights are trained on."""
+    """Pictures of ImageNet are seen, but for its validation and test parts."""
     if not (_bears_synsets(dataset) or _is_tiny(dataset) or NAMED.search(dataset.name)):
         return NONE
     asking = [item for item in dataset.items if dataset.protocol().is_query(item)]

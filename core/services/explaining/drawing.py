@@ -217,8 +217,7 @@ FINE = 8
 
 
 def laid(found: Map, size: tuple[int, int]) -> np.ndarray:
-    """A map on the whole picture of ``size`` (width, height), smooth, 0 outside its box: float32
-    (height, width), 0..1."""
+    """A map on a picture of ``size`` (width, height): float32 (height, width), 0..1, smooth."""
     width, height = size
     x0, y0, x1, y1 = found.box
     left, top = round(x0 * width), round(y0 * height)

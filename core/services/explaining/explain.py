@@ -20,10 +20,10 @@ from core.indexes.minhash import MinHashIndex
 from core.keypoints import SIDE
 from core.neighbours import dots
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, usual
+from core.services.embedding import stored, usual
 from core.services.embedding.crops import Cropped, Edges, Several, frames, nearest_objects
-from core.services.embedding.embed import item_rows
 from core.services.embedding.roles import codes
+from core.services.embedding.stored import item_rows
 from core.services.index_lab import buckets
 from core.services.search import subject
 from core.services.search.engines import Engine
@@ -48,9 +48,12 @@ MATCHES = MatchedPoints.name
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found. ``score`` is its cosine, by the stored vectors, or the number of inliers
-    where ``unit`` says so; ``pictures`` are query and hit, RGB uint8, as far as they were encoded;
-    ``deletion`` is None where no map marks anything of the hit; ``ms`` is how long it took."""
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
 
     dataset: str
     encoder: str
@@ -74,8 +77,7 @@ class Explained:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the maps, in sentences: what could not be told, and how the
-        map did in the deletion test."""
+        """Sentences beside the maps: what could not be told, and how the deletion test went."""
         told = self.explanation.notes
         if self.deletion is not None:
             return (*told, self.deletion.words)
@@ -86,8 +88,11 @@ class Explained:
 
 def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[Explainer]:
     """The explainers for hits of an encoder through an index, the encoder's own first; and for what
-    a re-ranker compared. Raises UserError: an unknown index or re-ranker, or imported vectors, of
-    which nothing can be told."""
+    a re-ranker compared.
+
+    Raises:
+        UserError: an unknown index or re-ranker, or imported vectors, of which nothing can be told.
+    """
     if encoder.tier == "imported":
         raise UserError(
             f"{encoder.name} are imported vectors: what in a picture made them is not known.",
@@ -114,8 +119,7 @@ def methods_of(
 
 
 def matcher_of(reranker: str) -> str:
-    """How a re-ranker matches key points; empty where it compares none. Raises UserError where
-    there is none of that name."""
+    """How a re-ranker matches key points; empty: it does not. Raises UserError: no such one."""
     return rerankers.get(reranker).matcher if reranker else ""
 
 
@@ -146,14 +150,14 @@ def explain(
     query, _ = subject.settled(query)
     item = item_of(dataset, hit)
     asked = made.vector(query)
-    stored, box = _stored(made.found, encoder, item.id, asked[0])
-    score = float(dots(stored, asked)[0])
+    own, box = _stored(made.found, encoder, item.id, asked[0])
+    score = float(dots(own, asked)[0])
     pictures = (
         _query_picture(query, dataset, made.encoder, chosen.name),
         _hit_picture(dataset, item, made.encoder, chosen.name, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
-    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], stored[0])
+    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], own[0])
     pair = Pair(
         *pictures,
         inner,
@@ -190,7 +194,7 @@ def _stored(
     """The vector of a picture, float32 (1, dim); where several objects of each are searched, that
     of the nearest to ``asked``, and its box."""
     if item_id not in found.ids:
-        raise embed.lacks_vector(found, encoder, item_id)
+        raise stored.lacks_vector(found, encoder, item_id)
     row = np.array([found.ids.index(item_id)])
     if found.parts is None:
         return np.asarray(found.vectors[row]), None

@@ -54,8 +54,7 @@ def _short(words: str) -> str:
 
 
 class Lines(logging.Formatter):
-    """One JSON object a line: time, level, name, request, visitor, message, and whatever ``extra``
-    gave as ``fields``."""
+    """A JSON object a line: time, level, name, request, visitor, message, ``extra`` fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         said = {

@@ -54,8 +54,7 @@ _settled: ContextVar[tuple[Path, "Visitor | None"] | None] = ContextVar("settled
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A stranger on a public server. ``name`` is the digest of the browser's key: knowing it opens
-    nothing."""
+    """A stranger on a public server. ``name``: digest of the browser's key, opens nothing."""
 
     name: str
 
@@ -192,8 +191,7 @@ def _layer() -> Path | None:
 
 
 def _note(one: Visitor) -> None:
-    """Remember when a visitor was last here, at most once a minute; no folder is made for one who
-    has nothing."""
+    """Remember when a visitor with a folder was last here, at most once a minute."""
     now = time.monotonic()  # a clock that was set back says for hours that it was just now
     if now - _seen.get(one.name, -SEEN_EVERY_S) < SEEN_EVERY_S:
         return
@@ -259,8 +257,11 @@ def require_operator(what: str) -> None:
 
 
 def become_admin(token: str) -> None:
-    """Open the rest of the server to the visitor who knows the operator's token. Raises UserError:
-    there is no such token, it is not this one, or there were too many tries."""
+    """Open the rest of the server to the visitor who knows the operator's token.
+
+    Raises:
+        UserError: there is no such token, it is not this one, or there were too many tries.
+    """
     one, now = visitor(), time.monotonic()
     expected = os.environ.get(settings.TOKEN, "")
     if one is None or not has_entrance():

@@ -87,8 +87,7 @@ def hosted() -> bool:
 
 
 def value(name: str) -> float:
-    """A setting by its name in the table. Raises UserError: what the environment gives is no
-    number, or out of range."""
+    """A setting by its name in the table. Raises UserError: no number, or out of range."""
     setting = _named[name]
     given = os.environ.get(setting.variable, "").strip()
     if not given:

@@ -18,7 +18,7 @@ from core.indexes.minhash import bands as fitted_bands
 from core.indexes.minhash import signatures_of
 from core.indexes.planes import random_planes
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.search.request import item_of
 
@@ -84,8 +84,7 @@ def curve(method: str, rows: int, bands: int) -> tuple[np.ndarray, np.ndarray, f
 
 
 def in_bands(codes: np.ndarray, other: np.ndarray, rows: int, bands: int) -> np.ndarray:
-    """bool (..., bands): which bands of two signatures (..., bits) are equal as a whole; what fills
-    no band counts nowhere."""
+    """bool (..., bands): which whole bands of two signatures (..., bits) are equal."""
     same = (codes == other)[..., : rows * bands]
     return same.reshape(*same.shape[:-1], bands, rows).all(axis=-1)
 
@@ -192,11 +191,11 @@ def buckets(
     """
     _check(method, bits=bits, rows=rows, threshold=threshold, hash_dim=hash_dim, hits=hits)
     ready = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, ready)
+    found = stored.read(dataset, ready)
     own = item_of(dataset, query)
     at = {id: row for row, id in enumerate(found.ids)}.get(own.id)
     if at is None:
-        raise embed.lacks_vector(found, encoder, own.id)
+        raise stored.lacks_vector(found, encoder, own.id)
     gallery = galleries.gallery_rows(dataset, found, dataset.protocol())
     gallery = gallery[gallery != at]
     if not len(gallery):

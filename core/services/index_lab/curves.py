@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
 from core.services.index_lab.ahead import Ahead
@@ -38,8 +38,14 @@ from core.types import Cost, Hits, Progress, report
 
 def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
     """Settings along each search knob at the default build; ``full`` adds those along each build
-    knob. A search knob that is no question of effort (how many answers are wanted at most) stays at
-    its default. Raises UserError: no such index."""
+    knob.
+
+    A search knob that is no question of effort (how many answers are wanted at most) stays at its
+    default.
+
+    Raises:
+        UserError: no such index.
+    """
     made = indexes.get(index)
     builds = along(made.build_knobs) if full else [{}]
     effort = {name: knob for name, knob in made.search_knobs.items() if knob.more}
@@ -48,8 +54,11 @@ def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
 
 def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
     """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is
-    named, of all that can be used here and rank by cosine. Raises UserError: unknown index or knob,
-    or a value out of its range."""
+    named, of all that can be used here and rank by cosine.
+
+    Raises:
+        UserError: unknown index or knob, or a value out of its range.
+    """
     found: dict[tuple, IndexSpec] = {}
     for text in wanted or usual():
         for spec in [index_spec(text)] if "=" in text else grid(text.strip(), full=full):
@@ -163,7 +172,7 @@ def plan(
     """
     _check_k(k)
     specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
-    vectors = embed.read(dataset, ready)
+    vectors = stored.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
     about = causes(dataset, ready, QUERIES, size if size > real else 0)
@@ -278,7 +287,7 @@ class _Lab:
         ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
-            len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
+            len(galleries.gallery_rows(dataset, stored.read(dataset, ready), dataset.protocol())),
         )
         self._space: Space | None = None
 
@@ -307,7 +316,7 @@ class _Lab:
             "source": self.dataset.locator,
             "dataset_name": self.dataset.name,
             "encoder_name": self.encoder,
-            "embeddings": store.key(embed.causes(self.dataset, self.ready)),
+            "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
         try:
@@ -365,8 +374,7 @@ def job_arguments(
     full: bool = False,
     again: bool = False,
 ) -> list[str]:
-    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan`
-    (``timed=False``) for points."""
+    """What ``jobs.start`` is given; the page polls :func:`plan` (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []

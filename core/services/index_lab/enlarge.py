@@ -66,16 +66,19 @@ STATISTICS = (
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What synthetic vectors are drawn with: ``near`` int64 (n, NEAR) neighbours of each real row,
-    and the ``width``."""
+    """What synthetic vectors are drawn with: neighbours ``near`` int64 (n, NEAR), ``width``."""
 
     near: np.ndarray
     width: float
 
 
 def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, Likeness]:
-    """The kernel for float32 (n, dim) unit rows, and how well it does. Raises UserError: fewer
-    vectors than a neighbourhood needs. Raises Cancelled: ``progress`` said stop."""
+    """The kernel for float32 (n, dim) unit rows, and how well it does.
+
+    Raises:
+        UserError: fewer vectors than a neighbourhood needs.
+        Cancelled: ``progress`` said stop.
+    """
     check_enough(len(vectors))
     rng = np.random.default_rng(SEED)
     whole = np.ascontiguousarray(

@@ -118,8 +118,7 @@ BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory.
-    Empty: none was possible."""
+    """Builds on ``sizes`` rows: seconds to build, seconds a query, bytes. Empty: impossible."""
 
     sizes: tuple[int, ...]
     build_s: tuple[float, ...]
@@ -217,8 +216,7 @@ def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] 
 def _grown(
     sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]
 ) -> float:
-    """Seconds at ``size``, from the largest sample and the growth between the two, within
-    ``bounds``; of one, amid these."""
+    """Seconds at ``size``, by the samples' growth within ``bounds``; of one, amid these."""
     if not sizes:
         return 0.0
     power = sum(bounds) / 2

@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.indexes.base import Index
 from core.metrics import table
 from core.neighbours import rank, rows_without_own
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import roles_of
 from core.services.index_lab import enlarge
@@ -31,8 +31,7 @@ GROUP = Path("/sys/fs/cgroup")
 
 
 def free_bytes() -> int | None:
-    """Bytes that this process may still take: of the machine, or of its container; None where the
-    system does not say."""
+    """Bytes that this process may still take, of machine or container; None: unknown."""
     known = [value for value in (_machine(), _group()) if value is not None]
     return min(known) if known else None
 
@@ -116,12 +115,16 @@ def open_space(
     progress: Progress | None = None,
 ) -> Space:
     """The gallery of the usual protocol, enlarged to ``size`` vectors (0 = as it is; see
-    :mod:`core.services.index_lab.enlarge`). Raises UserError: the embeddings are not built,
-    ``size`` is out of range, or memory does not suffice (with the number needed)."""
+    :mod:`core.services.index_lab.enlarge`).
+
+    Raises:
+        UserError: the embeddings are not built, ``size`` is out of range, or memory does not
+            suffice (with the number needed).
+    """
     ready = with_vectors(dataset, encoder).encoder
-    found, protocol = embed.read(dataset, ready), dataset.protocol()
+    found, protocol = stored.read(dataset, ready), dataset.protocol()
     rows = galleries.gallery_rows(dataset, found, protocol)
-    asked = roles_of(embed.item_rows(dataset, found), protocol).queries
+    asked = roles_of(stored.item_rows(dataset, found), protocol).queries
     if not len(rows) or not len(asked):
         raise UserError(
             f"{dataset.title or dataset.name} has no pictures to search, or none to search with."
@@ -150,8 +153,12 @@ def open_space(
 
 
 def checked_size(size: int, real: int) -> int:
-    """How many vectors the gallery will have. Raises UserError: fewer than there are, more than
-    ``MOST``, or too few real ones to compare, or to be enlarged."""
+    """How many vectors the gallery will have.
+
+    Raises:
+        UserError: fewer than there are, more than ``MOST``, or too few real ones to compare, or to
+            be enlarged.
+    """
     if real < 2:
         raise UserError(
             "The gallery has one picture, or none, to search.",
@@ -174,7 +181,7 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
     splits = galleries.split_digest(dataset) if protocol.gallery or protocol.queries else ""
     grown = {"size": size, "enlarge": enlarge.VERSION} if size else {}
     return {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         "gallery": list(protocol.gallery),
         "asking": list(protocol.queries),
         "every": protocol.every,
@@ -188,10 +195,13 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
 def likeness_of(
     dataset: Dataset, encoder: str, progress: Progress | None = None
 ) -> enlarge.Likeness:
-    """How like its real vectors the synthetic ones of a gallery are; measured once. Raises
-    UserError: the embeddings are not built, or are too few."""
+    """How like its real vectors the synthetic ones of a gallery are; measured once.
+
+    Raises:
+        UserError: the embeddings are not built, or are too few.
+    """
     ready = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, ready)
+    found = stored.read(dataset, ready)
     return kernel(
         dataset,
         ready,

@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.indexes.base import Index
 from core.metrics.statistics import summary
 from core.neighbours import cosines, rows_without_own
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.search.request import Query, item_of
 from core.services.search.result import NEAR, same_file, verdict
@@ -178,7 +178,7 @@ def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
 def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
     """The index over the gallery and its embedding rows; the last few stay in memory."""
     key = (
-        store.key(embed.causes(dataset, encoder)),
+        store.key(stored.causes(dataset, encoder)),
         dataset.locator,
         spec.name,
         *spec.build.items(),
@@ -199,7 +199,7 @@ class _Asked:
 
     def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
         self.dataset = dataset
-        self.found = embed.read(dataset, encoder)
+        self.found = stored.read(dataset, encoder)
         self.row = -1
         self.data = data
         self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
@@ -210,7 +210,7 @@ class _Asked:
         self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
         if at is None:
-            raise embed.lacks_vector(self.found, encoder.name, query)
+            raise stored.lacks_vector(self.found, encoder.name, query)
         self.vector = np.ascontiguousarray(self.found.vectors[at : at + 1])
         place = np.flatnonzero(self.rows == at)
         self.row = int(place[0]) if len(place) else -1

@@ -1,5 +1,4 @@
-"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
-the same queries."""
+"""Approximation loss: vectors made smaller and searched faster, a stage at a time."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
@@ -33,14 +32,18 @@ def waterfall(
     protocol: str | None = None,
     progress: Progress | None = None,
 ) -> Waterfall:
-    """Measure the stages, or read what was measured. ``progress`` counts stages. Raises UserError:
-    unknown names, a stage that these vectors can't pass (with the number needed), embeddings not
-    built. Raises Cancelled: ``progress`` said stop."""
+    """Measure the stages, or read what was measured. ``progress`` counts stages.
+
+    Raises:
+        UserError: unknown names, a stage that these vectors can't pass (with the number needed),
+            embeddings not built.
+        Cancelled: ``progress`` said stop.
+    """
     chain = chain or Chain()
     _check(chain, k)
     spec, ready = (index_spec(chain.index), with_vectors(dataset, encoder).encoder)
     judged = protocol_named(dataset, protocol)
-    items = embed.item_rows(dataset, embed.read(dataset, ready))
+    items = stored.item_rows(dataset, stored.read(dataset, ready))
     made = {
         **asdict(chain),
         "index": indexes.get(spec.name).fingerprint(**spec.build),
@@ -73,7 +76,11 @@ def waterfall(
 
 def most_pca(dataset: Dataset, encoder: str) -> int:
     """To how many dimensions PCA can reduce the vectors of a gallery: as many as they have, or as
-    there are pictures. Raises UserError: the embeddings are not built."""
+    there are pictures.
+
+    Raises:
+        UserError: the embeddings are not built.
+    """
     found = with_vectors(dataset, encoder).vectors()
     return min(
         len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1])

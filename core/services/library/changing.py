@@ -19,9 +19,8 @@ from core.datasets.base import Dataset
 from core.datasets.zipped import Zip, around
 from core.disk import flush_file
 from core.errors import UserError
-from core.services.embedding import embed, stored
-from core.services.embedding.contents import keys_in
-from core.services.embedding.stored import key_of
+from core.services.embedding import stored
+from core.services.embedding.stored import key_of, keys_in
 from core.services.hosting import limits
 from core.services.library import adding, library
 from core.services.library.adding import Files
@@ -79,11 +78,10 @@ def since_listed(before: Sequence[Item], dataset: Dataset) -> Difference:
 
 
 def since_built(dataset: Dataset, encoder: str) -> Difference:
-    """How a data set differs from what it held when it was last built with an encoder; all of it is
-    new where it never was."""
+    """How a data set differs from its last build with an encoder; all new without one."""
     held = [
         (float(meta.get("built") or 0.0), path)
-        for path in store.folders(embed.KIND)
+        for path in store.folders(stored.KIND)
         if (meta := store.read_meta(path) or {}).get("source") == dataset.locator
         and meta.get("encoder_name") == encoder
     ]
@@ -126,8 +124,11 @@ def refusal(locator: str) -> UserError | None:
 
 def add(locator: str, files: Files) -> Change:
     """Add pictures, or those of one zip, to an uploaded data set. A name that is there already gets
-    a number where the content is another. Raises UserError: not such a data set, no pictures in the
-    files, or too much of them."""
+    a number where the content is another.
+
+    Raises:
+        UserError: not such a data set, no pictures in the files, or too much of them.
+    """
     set_ = _checked(locator)
     name, data = adding.packed(files)
     if data is None:
@@ -146,8 +147,11 @@ def add(locator: str, files: Files) -> Change:
 
 
 def remove(locator: str, ids: Sequence[str]) -> Change:
-    """Remove pictures of an uploaded data set. Raises UserError: not such a data set, no such
-    picture, or none would be left."""
+    """Remove pictures of an uploaded data set.
+
+    Raises:
+        UserError: not such a data set, no such picture, or none would be left.
+    """
     set_, gone = _checked(locator), set(ids)
     if strange := sorted(gone - set_.rows.keys()):
         raise UserError(f"{set_.title} has no picture {strange[0]!r}.")
@@ -179,7 +183,7 @@ def read_files(places: Sequence[str]) -> Files:
 
 def built(locator: str) -> tuple[str, ...]:
     """Names of encoders that were built for a data set, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
+    metas = (store.read_meta(path) or {} for path in store.folders(stored.KIND))
     return tuple(sorted({one["encoder_name"] for one in metas if one.get("source") == locator}))
 
 

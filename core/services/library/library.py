@@ -39,8 +39,13 @@ _open: dict[str, tuple[float, Dataset]] = {}
 
 def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
+
     What takes long to list is listed less often. While nothing has changed, the object stays the
-    same. Raises UserError: nothing there, or nothing in it."""
+    same.
+
+    Raises:
+        UserError: nothing there, or nothing in it.
+    """
     _check_may_open(locator)
     until, known = _open.get(locator, (0.0, None))
     if known is not None and not fresh and time.monotonic() < until:
@@ -143,8 +148,7 @@ def contents(dataset: Dataset) -> dict:
 
 
 def _layout(dataset: Dataset) -> str:
-    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels
-    come from elsewhere."""
+    """How folders were understood, in words of :mod:`core.datasets.layout`; or empty."""
     if not isinstance(dataset, Folder | Zip):
         return ""
     chosen = layout.chosen(dataset.locator)
@@ -176,8 +180,7 @@ def encoder_row(encoder: Encoder) -> dict:
 
 
 def _text_row(encoder: Encoder) -> dict | None:
-    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
-    reads no text."""
+    """``languages``, ``state``, ``detail`` and ``bytes`` of a text tower; None without one."""
     if encoder.words is None:
         return None
     state = limits.within_reach(encoder.words.state())
@@ -195,8 +198,7 @@ def get_encoder_row(name: str) -> dict:
 
 
 def encoder_title(name: str) -> str:
-    """What people call an encoder; a name that is not known here (a report may come from another
-    machine) is its own title."""
+    """What people call an encoder; an unknown name (of another machine) is its own title."""
     try:
         return get_encoder_row(name)["title"]
     except UserError:
@@ -209,9 +211,11 @@ def index_rows() -> list[dict]:
 
 
 def index_row(index: Index) -> dict:
-    """One index as a row. ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name ->
-    default, low, high, values (worth trying), about. ``filter`` says in words how a filter is
-    kept."""
+    """One index as a row.
+
+    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high,
+    values (worth trying), about. ``filter`` says in words how a filter is kept.
+    """
     state = index.state()
     return {
         "name": index.name,
@@ -311,8 +315,7 @@ def _keep_list(locators: list[str]) -> None:
 
 
 def add_folder(path: str) -> str:
-    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator. Raises
-    UserError: nothing usable there."""
+    """Add a folder, zip, CSV or Parquet by its path; returns the locator. Raises UserError."""
     ownership.require_operator("Adding a place on the server")
     return _added(str(path).strip())
 
@@ -328,8 +331,11 @@ def _added(path: str) -> str:
 
 
 def add_archive(name: str, data: bytes) -> str:
-    """Keep an uploaded zip and add it; returns the locator. Raises UserError: too large, no
-    archive, or no pictures in it. Nothing is kept then."""
+    """Keep an uploaded zip and add it; returns the locator.
+
+    Raises:
+        UserError: too large, no archive, or no pictures in it. Nothing is kept then.
+    """
     if len(data) > MAX_ARCHIVE:
         raise UserError(
             f"{name} has {len(data) / 1e6:.0f} MB.",
@@ -352,8 +358,7 @@ def add_archive(name: str, data: bytes) -> str:
 
 
 def add_uploaded(locator: str) -> str:
-    """Add what was uploaded and is kept; returns the locator. Raises UserError where a visitor
-    would have too many pictures."""
+    """Add what was uploaded; returns the locator. Raises UserError: too many for a visitor."""
     check_pictures(locator, len(open_dataset(locator, fresh=True).items))
     return _added(locator)
 
@@ -390,7 +395,11 @@ def check_pictures(locator: str, more: int) -> None:
 
 def remove_dataset(locator: str) -> None:
     """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of
-    the user's never. Raises UserError: it was never added, or is being built now."""
+    the user's never.
+
+    Raises:
+        UserError: it was never added, or is being built now.
+    """
     if locator not in own_added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
     if locator not in own_added():

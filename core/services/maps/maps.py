@@ -19,10 +19,9 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.projections import quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
-from core.services.embedding import embed, stored
+from core.services.embedding import stored
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
-from core.services.maps import placed as shipped_maps
 from core.types import Embeddings, Progress, report
 
 
@@ -138,14 +137,14 @@ def causes(dataset: Dataset, wanted: Wanted) -> dict:
 
 
 def _embeddings_key(dataset: Dataset, name: str) -> str:
-    return store.key(embed.causes(dataset, with_vectors(dataset, name).encoder))
+    return store.key(stored.causes(dataset, with_vectors(dataset, name).encoder))
 
 
 def find(dataset: Dataset, wanted: Wanted) -> Path | None:
     """The folder of a finished map, or None; None too where its embeddings are missing."""
     try:
         key = store.key(causes(dataset, wanted))
-        return store.find(KIND, key) or shipped_maps.find(key, shipped_name(wanted))
+        return store.find(KIND, key) or store.came(KIND, shipped_name(wanted), key)
     except UserError:
         return None
 
@@ -408,7 +407,7 @@ def _readable(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map
 
 
 def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
-    layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
+    layers = placed.layers(path, (*LAYERS, "medoids"))
     shown = {
         name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32)
         for name, layer in layers.items()
@@ -480,9 +479,7 @@ def drawn_together(
         or all(find(dataset, one) for one in first)
     ):
         return first
-    others = (
-        _towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection)
-    )
+    others = (_towards(names, projection, anchor, params) for anchor in placed.anchors(projection))
     return next((some for some in others if all(find(dataset, one) for one in some)), first)
 
 

@@ -107,8 +107,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a name stands beside its mark: ``x`` is its start, or its end where ``before``; ``y``
-    its middle."""
+    """Where a name stands: ``x`` its start, or its end where ``before``; ``y`` its middle."""
 
     x: float
     y: float

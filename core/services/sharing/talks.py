@@ -80,8 +80,7 @@ def drop(place: int) -> None:
 
 
 def show(place: int | None) -> Scene | None:
-    """Note which scene is shown, for the window with the notes; the last or first one beyond an
-    end. None ends the show."""
+    """Note which scene is shown, for the window with the notes. None ends the show."""
     talk = read()
     if place is None or not talk.scenes:
         keep(replace(talk, now=None))
@@ -98,7 +97,11 @@ def written(talk: Talk) -> str:
 
 
 def from_file(data: bytes) -> Talk:
-    """A talk that somebody exported. Raises UserError: the file is none."""
+    """A talk that somebody exported.
+
+    Raises:
+        UserError: the file is none.
+    """
     try:
         return replace(_talk(json.loads(data.decode("utf-8-sig"))), now=None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

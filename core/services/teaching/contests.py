@@ -16,7 +16,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import stream
 from core.neighbours import rows_without_own
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, roles_of
 from core.services.evaluation.fused import first_hits
@@ -83,8 +83,10 @@ def play(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, query: str, k: int = 5
 ) -> tuple[Result, ...]:
     """The answers of all contenders to ``query`` (an id; ``sample:N`` for the measure ``sample``).
-    Raises UserError: an unknown measure or query, or embeddings, an index or a map that is not
-    there."""
+
+    Raises:
+        UserError: an unknown measure or query, or embeddings, an index or a map that is not there.
+    """
     return tuple(results[0] for results in _played(dataset, contenders, measure, [query], k))
 
 
@@ -92,7 +94,11 @@ def rounds(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, k: int = 5
 ) -> tuple[str, ...]:
     """Queries for which some contenders win and others don't, at most ``MAX_ROUNDS``: every set of
-    winners in turn, classes spread. Raises UserError: as :func:`play`."""
+    winners in turn, classes spread.
+
+    Raises:
+        UserError: as :func:`play`.
+    """
     asked = candidates(dataset)
     if measure in ("kept", "map"):
         asked = asked[:FEWER]
@@ -180,7 +186,7 @@ def _average(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -
 def precisions(dataset: Dataset, encoder: str, queries: Sequence[str]) -> list[float]:
     """Average precision of each query under the usual protocol, in order. Raises UserError."""
     found = bound(dataset, encoder).vectors()
-    roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
+    roles = roles_of(stored.item_rows(dataset, found), dataset.protocol())
     row = {id: place for place, id in enumerate(found.ids)}
     some = replace(roles, queries=np.array([row[query] for query in queries], np.int64))
     return stream.evaluate(stream.blocks(found.vectors, some), ("mAP",)).scores["mAP"].tolist()

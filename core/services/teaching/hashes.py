@@ -1,5 +1,4 @@
-"""Hashing in a lesson: fewer pictures than the Index lab shows, and the chance at a similarity
-that the student chooses."""
+"""Hashing in a lesson: few pictures, and the chance at a similarity that is chosen."""
 
 import numpy as np
 

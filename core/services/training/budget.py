@@ -91,8 +91,7 @@ def measured(settings: Settings, found: list[Outline]) -> float:
 def _fit_time(
     settings: Settings, found: list[Outline], images_s: float | None
 ) -> tuple[Settings, float | None]:
-    """The settings with as many epochs as fit, on crops as large as leave time for a few of them,
-    and their pace."""
+    """The settings with the epochs that fit, on crops that leave time for some, and the pace."""
     if images_s is None:
         return settings, None
     learned, before = sum(source.learned for source in found), _around(settings, found, images_s)

@@ -15,7 +15,7 @@ from core.encoders.trained import UNTRAINED, find_model, read_card
 from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import cluster_of, roles_of
@@ -127,8 +127,7 @@ def _asked(dataset: Dataset, one: Effect, learned: bool) -> str:
 
 
 def obstacle(run: str) -> str:
-    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it
-    can. Raises UserError."""
+    """Why nothing can be compared fairly on a run's pictures; else empty. Raises UserError."""
     noted = Run(run).held
     for locator in map(expanded, Run(run).settings().datasets):
         dataset = open_dataset(locator)
@@ -145,8 +144,7 @@ def _protocols(dataset: Dataset) -> list[Protocol]:
 
 
 def starting_point(run: str) -> str:
-    """The name of the encoder that a finished run began as. Raises UserError where it is not
-    finished, or its model is gone."""
+    """The encoder that a finished run began as. Raises UserError: unfinished, or a lost model."""
     settings = Run(run).settings()
     folder = find_model(settings.name)
     if folder is None or read_card(folder).get("run") != run:
@@ -174,8 +172,11 @@ def on_dataset(
     held: Sequence[str] | None = None,
 ) -> list[Effect]:
     """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing
-    are built. ``held``: the pictures that training kept back, which are the queries where the
-    dataset has none of its own."""
+    are built.
+
+    ``held``: the pictures that training kept back, which are the queries where the dataset has none
+    of its own.
+    """
     protocols = _protocols(dataset)
     asking = {
         one.name: None if one.queries or held is None else frozenset(held) for one in protocols
@@ -197,8 +198,13 @@ def compare(
     only: frozenset[str] | None = None,
 ) -> Effect:
     """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest
-    first, one of each object. ``only``: ids of the queries to ask, all others are left out. Raises
-    UserError: the embeddings of one are not built."""
+    first, one of each object.
+
+    ``only``: ids of the queries to ask, all others are left out.
+
+    Raises:
+        UserError: the embeddings of one are not built.
+    """
     one, two = (
         per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after)
     )
@@ -265,8 +271,8 @@ def _heads(
     dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
 ) -> dict[str, tuple[tuple[str, bool], ...]]:
     """Query id -> the first hits of its list."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     rows = {item.id: row for row, item in enumerate(items)}
     asked = replace(roles, queries=np.array([rows[id] for id in ids], np.int64))
@@ -297,8 +303,8 @@ def per_query(
     only: frozenset[str] | None = None,
 ) -> PerQuery:
     """Exact search over the whole gallery, query by query. Raises UserError: not built."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     if only is not None:
         roles = replace(

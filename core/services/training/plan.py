@@ -67,9 +67,13 @@ class Plan:
 
 
 def plan(recipe: str, values: dict[str, object]) -> Plan:
-    """What a run with these settings would be. Raises UserError: a setting that is none, a class
-    with one picture, no labels, a size that the network can't take, a name that is taken, a full
-    disk: everything that can be known before a picture is read."""
+    """What a run with these settings would be.
+
+    Raises:
+        UserError: a setting that is none, a class with one picture, no labels, a size that the
+            network can't take, a name that is taken, a full disk: everything that can be known
+            before a picture is read.
+    """
     settings = draft(override(read_recipe(recipe), chosen(values)))
     refuse_taken(settings)
     found = fitted(settings)
@@ -93,16 +97,14 @@ def plan(recipe: str, values: dict[str, object]) -> Plan:
 
 
 def advice(recipe: str, how: str) -> dict[str, object]:
-    """Settings that suit a recipe on a network that starts in this way (a key of ADVICE), where
-    they are not the recipe's."""
+    """Settings that suit a recipe on a network that starts so (a key of ADVICE), if others."""
     if recipe == DEFAULT:  # made for weights that know something
         return UNTAUGHT if how == "scratch" else {}
     return ADVICE[how]
 
 
 def starts(kind: str) -> list[dict]:
-    """Where a network can start for a recipe of this kind: ``how`` (a key of ADVICE), ``name``,
-    ``title``, ``about``."""
+    """Starts for this kind: ``how`` (of ADVICE), ``name``, ``title``, ``about``."""
     models = [found for found in map(encoders.get, encoders.names()) if isinstance(found, Trained)]
     if kind == "autoencoder":
         own = [

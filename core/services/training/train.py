@@ -49,8 +49,10 @@ class TrainingEstimate:
 
 def recipes(shipped: bool = True) -> list[dict]:
     """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs,
-    and whether it needs ``labels``. ``shipped`` False leaves out those of the models that come with
-    the code."""
+    and whether it needs ``labels``.
+
+    ``shipped`` False leaves out those of the models that come with the code.
+    """
     told = [read_recipe(name) for name in recipe_names() if shipped or "/" not in name]
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
     return [
@@ -236,8 +238,11 @@ def _remember_pace(run: Run) -> None:
 
 def start(settings: Settings) -> tuple[str, str]:
     """Make a run and train it as a job of its own, then compare before and after; returns (job,
-    run). Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises
-    UserError for what is known before."""
+    run).
+
+    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError
+    for what is known before.
+    """
     settings = resolve(settings)
     refuse_taken(settings)
     found = fitted(settings)
@@ -247,8 +252,7 @@ def start(settings: Settings) -> tuple[str, str]:
 
 
 def resume(run: str) -> str:
-    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError
-    where there is none."""
+    """Go on with a run as a job; one at work is joined. Raises UserError: no such run."""
     told, job = Run(run).settings(), job_of(run)
     ownership.require_own(Run(run).folder)
     if job is not None and job.active:
@@ -261,8 +265,7 @@ def resume(run: str) -> str:
 
 
 def stop(run: str, wait_s: float = 10.0) -> None:
-    """Stop the job that trains a run; what was learned stays. Raises UserError: no job trains it,
-    but a command line does."""
+    """Stop a run's job; what was learned stays. Raises UserError: a command line trains it."""
     job = job_of(run)
     if job is not None and job.active:
         jobs.cancel(job.id)

@@ -29,8 +29,7 @@ def settings(point: Point) -> str:
 
 
 def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
-    """``(index, number, points)``: for each index and each way to build it one line along every
-    knob, the others at default."""
+    """``(index, number, points)``: a line for each index, build and knob, others at default."""
 
     def build(point: Point) -> tuple:
         return point.index, *sorted(point.build.items())

@@ -1,5 +1,4 @@
-"""A part of the page that runs again on its own: when a slider in it moves, or every second while
-something is at work."""
+"""A part that runs again on its own: at a slider's move, or every second during work."""
 
 from collections.abc import Callable
 

@@ -50,8 +50,7 @@ def _offer_missing(now: LabView, absent: bool) -> None:
 
 
 def index_ready(now: LabView, spec: str) -> bool:
-    """Whether a setting of an index can be asked, or built meanwhile; in a large gallery the page
-    offers to build it."""
+    """Whether a setting can be asked or quickly built; else the page offers to build it."""
     if len(cached.dataset(now.base.dataset).items) <= AT_ONCE or cached_lab.index_built(
         *now.key, spec
     ):
@@ -178,8 +177,7 @@ def _spoiling() -> bool:
 
 
 def again(now: LabView, plan: Plan, key: tuple) -> None:
-    """Where times are another machine's, or this one's when it was busy: how many, and a button
-    that takes them anew."""
+    """How many times are another machine's, or a busy one's, and a button to take them anew."""
     doubt = _doubt(plan)
     if not doubt:
         return

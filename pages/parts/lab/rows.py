@@ -31,8 +31,7 @@ KEY = (
 
 
 def names_of(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
-    """What pictures are called; by their id where several share a name, and its last part where
-    that tells them apart."""
+    """Pictures' names, by id where several share one, or its last part if that suffices."""
     called = {id: gallery.name_of(dataset, id) for id in ids}
     many, short = Counter(called.values()), Counter(_last(id) for id in called)
     return {
@@ -72,8 +71,7 @@ def _file(shown: Shown) -> str:
 
 
 def plain(locator: str, version: str, shown: Shown, name: str) -> dict:
-    """The same picture in the exact answer; an empty place where only the index has one, so that
-    the two rows align."""
+    """The same picture in the exact answer; an empty place where only the index has one."""
     if not shown.true_rank:
         return {"id": "", "blank": True}
     made = item(locator, version, shown, name)
@@ -91,8 +89,7 @@ def plain(locator: str, version: str, shown: Shown, name: str) -> dict:
 
 
 def grid(locator: str, version: str, hits: Sequence[Shown]) -> None:
-    """Draw both answers, one place of the exact one above the same of the index; a click makes a
-    picture the next query."""
+    """Draw both answers, the exact one above; a click makes a picture the next query."""
     found = cached.dataset(locator)
     called = names_of(found, [one.id for one in hits])
     items = [

@@ -161,8 +161,7 @@ def heal() -> None:
 
 
 def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
-    """Run again with another view, and an index with its settings to try: what widgets hold can't
-    be changed once they stand."""
+    """Run again with another view, and an index with settings to try, before widgets stand."""
     chosen: dict[str, object] = {key("view"): view}
     if index:
         known = knob_rows(index)

@@ -49,8 +49,7 @@ def _takes(locator: str, names: Sequence[str]) -> str:
 
 
 def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
-    """The two ways to change a data set: ``ids`` match what is searched for, ``shown`` are those on
-    this page of the grid."""
+    """The two ways to change a data set: ``ids`` match the search, ``shown`` are on this page."""
     locator = row["locator"]
     if said := st.session_state.pop(SAID, ""):
         note(said, "", "good")
@@ -160,8 +159,7 @@ HELP = (
 
 
 def offer(row: dict) -> None:
-    """The button of one data set, where its labels come from folders. A demo's visitors don't
-    change them for one another."""
+    """The button of one data set with labels from folders, which no demo's visitor changes."""
     if (
         row["layout"]
         and (row["added"] or not hosted())

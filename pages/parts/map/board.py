@@ -144,8 +144,7 @@ def field_of(view: MapView, one: Shown) -> str:
 
 
 def _query(view: MapView, one: Shown) -> dict:
-    """Where the query stands and the places of its nearest: as much of it as can be known without
-    building something."""
+    """Where the query and its nearest stand, as far as known without building something."""
     try:
         at = cached_maps.place(*one.key, view.base.query)
     except UserError:

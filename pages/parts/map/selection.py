@@ -180,8 +180,7 @@ def card(view: MapView, maps: Sequence[Shown]) -> dict | None:
 
 
 def look(view: MapView, maps: Sequence[Shown], under: dict) -> dict:
-    """The picture nearest to where the pointer rests, if it is within ``reach``; else only the
-    number of the map."""
+    """The picture nearest to the pointer within ``reach``; else the map's number alone."""
     own = maps[min(max(int(under["map"]), 0), len(maps) - 1)]
     row = map_views.nearest(own.found, float(under["x"]), float(under["y"]))
     x, y = map(float, own.found.positions[row])

@@ -27,8 +27,7 @@ MOST_CORNERS = 80
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """Everything that a link of this page holds. ``lasso`` is ``(encoder, corners in map units)``;
-    ``picked`` an item id."""
+    """What a link holds. ``lasso`` is ``(encoder, corners in map units)``; ``picked`` an id."""
 
     base: link.View
     encoders: tuple[str, ...]

@@ -96,8 +96,7 @@ def _p(value: float) -> str:
 
 
 def _pairs(board: Leaderboard) -> None:
-    """A triangle of adjusted p-values, best encoder first; what can't be told apart carries a sign,
-    not only less colour."""
+    """A triangle of adjusted p-values, best encoder first; a sign for what is not certain."""
     count = len(board.standings)
     if count < 2:
         return

@@ -1,5 +1,4 @@
-"""What the Metrics page shows, and its link: each restores the other; a forged link gives the
-default."""
+"""What the Metrics page shows, and its link: each restores the other; forged: defaults."""
 
 from dataclasses import dataclass
 

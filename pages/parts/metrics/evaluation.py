@@ -86,8 +86,7 @@ def panel() -> None:
 
 
 def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
-    """A button that opens the panel with the data set and the encoders of a board chosen;
-    ``studies`` with these, too."""
+    """A button that opens the panel as a board was evaluated; ``studies`` with these, too."""
     if not limits.may("evaluate"):
         return
     locator = place_of(shown, cells)
@@ -180,8 +179,7 @@ def first(entry: Entry) -> None:
 
 
 def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
-    """Ordinary evaluations: arguments for the data sets (empty until one is chosen), their titles,
-    arguments for protocols."""
+    """Ordinary evaluations: arguments for data sets (or none), titles, arguments for protocols."""
     chosen = st.multiselect(
         "Data sets",
         list(ready),

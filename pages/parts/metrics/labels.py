@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 620.0, 400.0
-"""Pixels of the plot that places are worked out for; the chart is never smaller, and in a wider one
-names are further apart."""
+"""Pixels of the plot that places are worked out for; the chart is never smaller."""
 LETTER, LINE, GAP = 6.6, 16.0, 10.0
 REACH = (0.0, 16.0, 34.0, 54.0, 76.0, 100.0, 126.0)
 """Pixels that a name may stand away from its place beside the point."""

@@ -274,8 +274,7 @@ def _changed_row(one: Effect, query: RankChange, version: str, key: str) -> None
 
 
 def _changed_strip(one: Effect, version: str, hits: Sequence[tuple[str, bool]]) -> str:
-    """The head of a list; right ones have a solid edge and a tick, others a cross. Pictures that
-    went are left out."""
+    """The head of a list, without lost pictures: a tick for right ones, a cross for others."""
     known = cached.dataset(one.locator).rows
     return "".join(
         _changed_hit(cached.thumbnail(one.locator, version, id, SIDE), id, right)

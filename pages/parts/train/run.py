@@ -111,8 +111,7 @@ def _share(found: RunStatus) -> float:
 
 
 def _phases(found: RunStatus) -> None:
-    """What a run does one after another: what is done, what it does now with its count, and how
-    long the rest takes."""
+    """What a run has done, what it does now with its count, and how long the rest takes."""
     cells = []
     for phase in found.phases:
         counted = f"{phase.done:,} of {phase.total:,}" if phase.total else ""

@@ -28,8 +28,7 @@ HIDDEN = (
 
 
 def setting_rows(recipe: str, values: dict) -> list[dict]:
-    """The settings of a recipe with some values replaced: name, kind, value, low, high, words,
-    about."""
+    """A recipe's settings, some replaced: name, kind, value, low, high, words, about."""
     return cached_train.setting_rows(recipe, json.dumps(values))
 
 
