@@ -25,8 +25,7 @@ _sound: dict[str, tuple] = {}
 
 
 def write_meta(folder: Path, noted: dict) -> None:
-    """Write ``meta.json`` into a folder whose other files are finished: what is noted, their sizes,
-    and the checksums."""
+    """Write ``meta.json`` into a folder of finished files: what is noted, sizes, checksums."""
     found = states(folder)
     sizes = {name: state[0] for name, state in found.items() if name != META}
     meta = {
@@ -39,15 +38,13 @@ def write_meta(folder: Path, noted: dict) -> None:
 
 
 def parse_meta(text: str) -> dict:
-    """What ``meta.json`` says. Raises ValueError where that is no object, or not what was
-    written."""
+    """What ``meta.json`` says. Raises ValueError where that is no object, or was changed."""
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")
     known = meta.pop("checksum", None)
-    if known != _of_meta(meta) and (
-        known is not None or "checksums" in meta
-    ):  # before there were checksums it had none
+    # before there were checksums it had none
+    if known != _of_meta(meta) and (known is not None or "checksums" in meta):
         raise ValueError("its checksum differs")
     built = meta.get("built")
     if built is not None and not isinstance(built, int | float):
@@ -93,18 +90,15 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
         if known is None:
             return "begins with zeros" if begins_with_zeros(path) else ""
         own = checksums(path, size) if whole else [None, sampled(path, size)]
-        return (
-            "its content has changed"
-            if own[1] != known[1] or (whole and own[0] != known[0])
-            else ""
-        )
+        if own[1] != known[1] or (whole and own[0] != known[0]):
+            return "its content has changed"
+        return ""
     except OSError as error:
         return f"can't be read: {error.strerror}"
 
 
 def begins_with_zeros(path: Path) -> bool:
-    """Whether a file is empty or has nothing but zeros at its beginning: no format that is kept
-    here has."""
+    """Whether a file is empty or has nothing but zeros at its beginning, as no format has."""
     with open(path, "rb") as file:
         return not file.read(16).strip(b"\0")
 

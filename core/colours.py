@@ -1,5 +1,4 @@
-"""Every way to store a colour as RGB on white: palettes, alpha, one transparent colour, CMYK, 1 to
-32 bits."""
+"""Every way to store a colour as RGB on white: palettes, alpha, CMYK, 1 to 32 bits."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,8 +9,7 @@ from PIL import Image
 
 STRIP_PIXELS = 4_000_000
 LEVEL_STEPS = {"L;2": 85, "L;4": 17}
-"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as the file says
-it."""
+"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as it is."""
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
@@ -57,9 +55,8 @@ def low_bytes(image: Any, again: Callable[[], Any]) -> Image.Image | None:
     if stored != "RGB;16B" or not isinstance(image.info["transparency"], tuple):
         return None
     low = again()
-    low.tile = [
-        tile._replace(args="RGB;16L") for tile in low.tile
-    ]  # read as if the halves were swapped
+    # read as if the halves were swapped
+    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
     low.load()
     return low
 
@@ -70,8 +67,7 @@ def _equal(pixels: np.ndarray, levels: list[int] | tuple[int, ...]) -> np.ndarra
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in full-width pieces with their top row: colours are converted with memory for
-    one piece."""
+    """The picture in full-width pieces with their top row: it takes memory for one piece."""
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -97,8 +93,7 @@ def _to_rgb(image: Image.Image, black: float, white: float) -> Image.Image:
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
-    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own
-    for the others."""
+    """The values of black and white: by depth for 16 bits, else by usual ranges or its own."""
     if not _is_deep(image):
         return 0.0, 255.0
     if image.mode.startswith("I;16"):

@@ -43,8 +43,7 @@ def spread(graph: Any, cosine: np.ndarray, start: int, gamma: float, alpha: floa
 
 
 def normalised(near: Hits, gamma: float) -> object:
-    """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours;
-    float32 CSR (n, n)."""
+    """D^-1/2 W D^-1/2 with W = cosine^gamma between mutual neighbours; float32 CSR (n, n)."""
     from scipy.sparse import csr_matrix
 
     count, degree = near.ids.shape

@@ -1,5 +1,4 @@
-"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes,
-a full disk."""
+"""Writing to disk, nothing ever half there: names, atomic files, locks, a full disk."""
 
 import errno
 import logging
@@ -60,8 +59,7 @@ than all else of :func:`base`."""
 
 
 def layers() -> list[Path]:
-    """The artifacts folders that are read, the own one first; one of them where nobody is a
-    visitor."""
+    """The artifacts folders that are read, the own first; one where nobody is a visitor."""
     return list(dict.fromkeys((root(), base())))
 
 
@@ -110,8 +108,7 @@ def carried(call: Callable[..., object]) -> Callable[..., object]:
 
 
 def layer() -> Path | None:
-    """The artifacts folder that this thread works in by :func:`in_layer`, else by who asks; None
-    where neither says."""
+    """The artifacts folder of this thread by :func:`in_layer`, else by who asks; or None."""
     if (folder := _layer.get()) is not None:
         return folder
     return next((folder for finder in _finders if (folder := finder()) is not None), None)
@@ -123,8 +120,7 @@ def shipped() -> Path:
 
 
 def safe(name: str) -> str:
-    """``name``, if it can only be a name of one file: no separator, no dot first. Raises
-    UserError."""
+    """``name``, if it can only name one file: no separator, no dot first. Raises UserError."""
     if not SAFE.fullmatch(name):
         raise UserError(
             f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are."
@@ -162,8 +158,7 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk
-    that one says so."""
+    """Make a folder and those above it. Raises UserError, on a full disk that one."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -173,8 +168,7 @@ def make_folder(path: Path) -> None:
 
 
 def refusal(error: Exception) -> UserError | None:
-    """What to say of an error of the system about the artifacts folder itself, such as a name that
-    can't be; None for others."""
+    """What to say of a system's error about the artifacts folder itself; None for others."""
     if (
         isinstance(error, OSError)
         and error.errno in UNUSABLE
@@ -193,8 +187,7 @@ def _closed(folder: Path, error: OSError) -> UserError:
 
 
 def flush_tree(folder: Path) -> None:
-    """Wait until every file under a folder is on the disk, and so are the folders with their
-    names."""
+    """Wait until every file under a folder is on the disk, and the folders with their names."""
     for inner, _, names in os.walk(folder, topdown=False):
         for name in names:
             flush_file(Path(inner, name))
@@ -202,8 +195,7 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the
-    content does not."""
+    """Wait until a file's content is on the disk: a rename may outlive a power cut alone."""
     _flush(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
 
 
@@ -233,9 +225,8 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in FULL or SHORT.search(str(error)):
-            elsewhere = error.filename is not None and not _related(
-                error.filename, folder
-            )  # the system's temporary files, say
+            # the system's temporary files, say
+            elsewhere = error.filename is not None and not _related(error.filename, folder)
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if (
@@ -363,8 +354,7 @@ def remove(path: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is
-    deleted at once."""
+    """Rename a folder, to be deleted where it lies now; a file or a link is deleted at once."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return None

@@ -1,5 +1,4 @@
-"""The two ways work ends early: a person gave something that can't be used, or a person said
-stop."""
+"""How work ends early: a person gave something that can't be used, or a person said stop."""
 
 from collections.abc import Callable
 
@@ -7,8 +6,7 @@ _tellers: list[Callable[[str], str]] = []
 
 
 def tell_by(teller: Callable[[str], str]) -> None:
-    """Let ``teller`` say each message in words for whoever is asking: strangers on a public server
-    learn no places on it."""
+    """Let ``teller`` say each message for whoever asks: strangers learn no places."""
     if teller not in _tellers:
         _tellers.append(teller)
 

@@ -5,10 +5,10 @@ Two OpenMP run times in one process (faiss's and torch's) are known to clash on 
 import elsewhere would hide which came first. k-means codebooks and indexes both come through here.
 """
 
-import os
 from functools import cache
 from types import ModuleType
 
+from core.device import team
 from core.errors import UserError
 
 
@@ -29,19 +29,3 @@ def faiss() -> ModuleType:
         ) from error
     module.omp_set_num_threads(team())
     return module
-
-
-def threads() -> int:
-    """Cores that this process may use: a container or ``taskset`` often allows fewer than the
-    machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def team() -> int:
-    """Threads of one faiss call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it.
-    On a machine that others use, too, one is much the quickest: each step waits for the slowest
-    thread of the team."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(threads(), int(asked)) if asked.isdecimal() and int(asked) else threads()

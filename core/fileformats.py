@@ -13,8 +13,7 @@ from itertools import islice
 HEAD = 32
 """So many first bytes tell the format."""
 MAX_PIECES = 50_000
-"""Segments, chunks or blocks that are walked through; an honest file has some thousands, a bomb of
-empty ones has millions."""
+"""Segments, chunks or blocks that are walked; honest files have thousands, bombs millions."""
 EXIF_SEGMENT, SCAN, END = 0xE1, 0xDA, 0xD9
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF)
@@ -48,8 +47,7 @@ FILLING = (
         for start, step in ((0x55, 0), (0x2A, 0), (0x0F, 37), (0x71, 11), (0x3C, 53))
     ),
 )
-"""Pretended continuations of a scan: different enough that one which is read shows in the
-pixels."""
+"""Made continuations of a scan: different enough that one that is read shows in the pixels."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Of photographs that phones store as HEVC, which is not decoded here."""
 VP8_START = b"\x9d\x01\x2a"
@@ -68,8 +66,7 @@ def beginning(path: str) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no
-    picture begins so."""
+    """The format by a file's first :data:`HEAD` bytes, in Pillow's word; None: no picture."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -99,8 +96,7 @@ def is_heif(head: bytes) -> bool:
 
 
 def end_of(data: bytes) -> int | None:
-    """Where the first picture of a file ends, in bytes; None where that can't be told from ``data``
-    (a beginning may do)."""
+    """Where a file's first picture ends, in bytes; None where ``data`` can't tell."""
     known = {
         "JPEG": _jpeg_end,
         "PNG": _png_end,
@@ -123,8 +119,7 @@ def end_of(data: bytes) -> int | None:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks
-    through them."""
+    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = data[found.end() - 1], found.end()
@@ -154,8 +149,7 @@ def exif_segments(data: bytes, most: int) -> int:
 
 
 def scans(data: bytes) -> int:
-    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked through and count as
-    scans."""
+    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked and count as scans."""
     found = [marker for marker, _ in islice(segments(data), MAX_PIECES)]
     return found.count(SCAN) if len(found) < MAX_PIECES else len(found)
 
@@ -194,8 +188,7 @@ def _without_padding(data: bytes) -> bytes:
 
 
 def _has_every_scan(data: bytes, found: list[tuple[int, int]]) -> bool:
-    """Whether the scans cover every component and, where they are progressive, every coefficient to
-    its last bit."""
+    """Whether the scans cover every component and, if progressive, every coefficient wholly."""
     frame = next(((marker, at) for marker, at in found if marker in FRAMES), None)
     if frame is None or len(data) < frame[1] + 8:
         return False
@@ -284,8 +277,7 @@ def _bmp_end(data: bytes) -> int:
 
 
 def _avif_end(data: bytes) -> int | None:
-    """Behind the last box that belongs to the picture; another ``ftyp`` is another file, a video's
-    mostly."""
+    """Behind the last box that belongs to the picture; another ``ftyp`` is another file."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -301,8 +293,7 @@ def _avif_end(data: bytes) -> int | None:
 
 
 def _tiff_end(data: bytes) -> int:
-    """Behind the directory of the first page, the values that it points to and the strips or tiles
-    that they list."""
+    """Behind the first page's directory, the values it points to and their strips or tiles."""
     order = "<" if data[:2] == b"II" else ">"
     large = data[2:4] in (b"+\0", b"\0+")
     word, entry, count_kind = ("Q", 20, "Q") if large else ("I", 12, "H")

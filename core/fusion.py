@@ -31,8 +31,7 @@ def rrf(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def comb_sum(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of weight x score over the lists that hold a picture, scores below 0 as 0; arguments as
-    in :func:`rrf`."""
+    """Sum of weight x score over a picture's lists, scores below 0 as 0; see :func:`rrf`."""
     return weights @ np.where(ranks > 0, np.maximum(scores, 0.0), 0.0)
 
 

@@ -26,8 +26,7 @@ from core.errors import UserError
 from core.fileformats import HEAD, PADDING, end_of, endings, exif_segments, is_heif, scans
 
 MAX_BYTES = 25 << 20
-"""Of the picture itself: what lies behind its end (a video, a second picture, padding) does not
-count."""
+"""Of the picture itself: not what lies behind its end (a video, padding)."""
 MAX_PIXELS = 50_000_000
 EXTENSIONS = (
     ".jpg",
@@ -46,16 +45,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 HEAVY = ("WEBP", "AVIF", "TIFF")
 """Formats whose decoders hold several copies of the picture: half as many pixels are allowed."""
 MAX_READS = 50_000
-"""Pieces that a file may come in; an honest one has some thousands, a bomb of empty chunks has
-millions."""
+"""Pieces that a file may have; an honest one has thousands, a bomb of empty chunks has millions."""
 MAX_NOTES = 256
 """Metadata segments of a JPEG; Pillow joins them in quadratic time."""
 MAX_SCAN_PIXELS = 2_000_000_000
 """Scans times pixels of a progressive JPEG: every scan passes over the whole picture."""
 
-Image.MAX_IMAGE_PIXELS = (
-    MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
-)
+# Pillow refuses above twice this, wherever a file hides the size
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 _TURNS = {
     2: (0, True),
@@ -146,8 +143,7 @@ def _more_exif_than_allowed(data: bytes) -> bool:
 
 
 def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
-    """The pixels of a file that lacks nothing but its end; None where it lacks more, or something
-    else is wrong."""
+    """The pixels of a file that lacks its end alone; None where more is wrong."""
     if data.startswith(b"RIFF"):
         whole = [data + b"\0"] if len(data) % 2 and end_of(data) == len(data) + 1 else []
     else:
@@ -181,8 +177,7 @@ def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a picture file; of one larger than ``MAX_BYTES``, those of the picture alone
-    (:func:`only_picture`)."""
+    """A picture file's bytes; beyond ``MAX_BYTES`` the picture's alone (:func:`only_picture`)."""
     try:
         told = os.stat(path)
         if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
@@ -237,14 +232,12 @@ def resize(
     height: int,
     resample: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> np.ndarray:
-    """Resample RGB uint8 to (height, width, 3); Pillow widens the filter when it shrinks, so
-    nothing aliases."""
+    """Resample RGB uint8 to (height, width, 3); shrinking does not alias."""
     return np.asarray(Image.fromarray(image).resize((width, height), resample))
 
 
 def crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """The part inside ``box`` = (x0, y0, x1, y1), fractions of the picture, origin top left; at
-    least one pixel."""
+    """The part inside ``box`` = (x0, y0, x1, y1) in fractions; at least one pixel."""
     if not all(math.isfinite(edge) for edge in box):
         raise UserError(
             f"The box {box} is not made of numbers.", "It is x0, y0, x1, y1, each from 0 to 1."
@@ -273,9 +266,8 @@ def _check_pixels(image: Image.Image, data: bytes) -> None:
     progressive = "progressive" in image.info
     heavy = image.format in HEAVY or (progressive and image.mode == "CMYK")
     limit = MAX_PIXELS // 2 if heavy else MAX_PIXELS
-    tile = getattr(
-        image, "tag_v2", {}
-    )  # a TIFF is unpacked in tiles that may be larger than the picture
+    # a TIFF is unpacked in tiles that may be larger than the picture
+    tile = getattr(image, "tag_v2", {})
     largest = max(width * height, int(tile.get(322) or 0) * int(tile.get(323) or 0))
     if largest > limit:
         raise UserError(

@@ -180,8 +180,7 @@ class Columnar(Sequence[Item]):
 
 
 class Items(Columnar):
-    """The items of several files, in their order. Raises :class:`Repeated` where two share an
-    id."""
+    """The items of several files, in their order. Raises :class:`Repeated`: two share an id."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         import pyarrow as pa
@@ -390,8 +389,7 @@ def _places(at: slice, count: int) -> np.ndarray:
 
 
 def coded(items: Sequence[Item], name: str) -> Coded:
-    """The values of a field or attribute of items; of one that holds several, a tuple or a frozen
-    set."""
+    """The values of a field or attribute of items; several as a tuple or frozen set."""
     if isinstance(items, Columnar) and name not in ("id", "path"):
         return items.coded(name)
     return coded_values([_hashable(item.value(name)) for item in items])

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from core.device import threads
 from core.errors import UserError
-from core.faiss_loader import threads
 from core.images import resize
 
 SIDE = 256
@@ -203,8 +203,7 @@ def _passing(
 
 
 def _two_nearest(left: np.ndarray, right: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each on the left: numbers int (n, 2) and distances float32 (n, 2) of the two nearest on
-    the right."""
+    """For each left: numbers int (n, 2) and distances float32 (n, 2) of the two nearest right."""
     import cv2
 
     if how == FLANN:

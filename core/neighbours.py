@@ -13,8 +13,7 @@ import numpy as np
 from core.types import Hits, Progress, report
 
 Rows = Callable[[np.ndarray | slice], np.ndarray]
-"""Row numbers, or a slice of them -> float32 (n, dim); ``vectors.__getitem__`` of an array is
-one."""
+"""Row numbers, or a slice of them -> float32 (n, dim), as ``vectors.__getitem__``."""
 COLUMNS = 8192
 """Columns of a score matrix that are computed at a time."""
 PAIR_BYTES = 16 << 20
@@ -22,8 +21,7 @@ PAIR_BYTES = 16 << 20
 QUERIES = 1024
 """Queries that :func:`nearest` compares with all rows at a time."""
 FIRST_ROWS = 4096
-"""Rows of the first block of :func:`nearest`: its hits say which rows of the following blocks can
-matter at all."""
+"""Rows of the first block of :func:`nearest`: its hits bound what can matter in others."""
 BLOCK_BYTES = 16 << 20
 """Memory for the scores of a block, and for its rows where they have to be copied."""
 ONE_THREAD = 2 << 20
@@ -31,14 +29,12 @@ ONE_THREAD = 2 << 20
 
 
 def slack(dim: int) -> float:
-    """How far two float32 scores of unit vectors may be off: twice the bound dim * 2^-24 of one
-    inner product."""
+    """How far two float32 scores may be off: twice the bound dim * 2^-24 of one."""
     return dim * 2.0**-23
 
 
 def dots(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Inner products float64 along the last axis, a row at a time: the other rows have no influence
-    on it."""
+    """Inner products float64 along the last axis, each row without influence of others."""
     return np.vecdot(one.astype(np.float64), other.astype(np.float64))
 
 
@@ -56,8 +52,7 @@ def cosines(queries: np.ndarray, rows_of: Rows, which: np.ndarray, ids: np.ndarr
 def cosine_matrix(
     queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray | None = None
 ) -> np.ndarray:
-    """Scores float32 (q, n) of unit ``queries`` (q, dim) with the ``rows`` (n) of ``vectors``; None
-    = with every one."""
+    """Scores float32 (q, n) of unit ``queries`` (q, dim) with ``rows`` (n); None = with all."""
     count = len(vectors if rows is None else rows)
     scores, left = np.empty((len(queries), count), np.float32), np.asarray(queries, np.float64)
     for start in range(0, count, COLUMNS):
@@ -76,9 +71,8 @@ def best(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndar
         which, ids, scores: one entry for each candidate: its query 0..count-1, its row, its score.
     """
     hits = nothing(count, k)
-    if (
-        count == 1
-    ):  # the same in fewer steps: a search of a large index may take no longer than a few of them
+    # the same in fewer steps: a search of a large index may take no longer than a few of them
+    if count == 1:
         order = np.lexsort((ids, -scores))[:k]
         hits.ids[0, : len(order)], hits.scores[0, : len(order)] = ids[order], scores[order]
         return hits
@@ -94,8 +88,7 @@ def best(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndar
 
 
 def rank(queries: np.ndarray, rows_of: Rows, found: np.ndarray, k: int) -> Hits:
-    """The best ``k`` of the candidates ``found`` int64 (q, m) of each query, -1 where there are
-    fewer, by their cosines."""
+    """The best ``k`` of the candidates ``found`` int64 (q, m), -1 = none, by their cosines."""
     which, column = np.nonzero(found >= 0)
     ids = found[which, column]
     return best(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
@@ -126,8 +119,7 @@ def nearest(
 
 
 def _nearest(queries: np.ndarray, rows_of: Rows, rows: np.ndarray | range, k: int) -> Hits:
-    """Every row is scored in float32; what may belong to the best ``k`` by that is scored again
-    exactly."""
+    """Every row is scored in float32; what may be among the best ``k`` again exactly."""
     count, dim = queries.shape
     step = BLOCK_BYTES // (4 * (count if isinstance(rows, range) else max(count, dim)))
     stops = [*range(max(FIRST_ROWS, 2 * k), len(rows), max(step, FIRST_ROWS)), len(rows)]
@@ -152,8 +144,7 @@ def _nearest(queries: np.ndarray, rows_of: Rows, rows: np.ndarray | range, k: in
 
 
 def _may_be_best(scores: np.ndarray, k: int, kth: np.ndarray, unsure: float) -> np.ndarray:
-    """bool (q, n): which float32 scores may be among the best ``k``, where ``kth`` (q) is the k-th
-    score so far."""
+    """bool (q, n): which scores may be among the best ``k``; ``kth`` (q): the k-th so far."""
     passed = scores >= (kth - unsure)[:, None]
     if scores.shape[1] > k and np.count_nonzero(passed) > 2 * k * len(scores):
         here = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
@@ -171,8 +162,7 @@ def _products(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def without_own(hits: Hits, own: np.ndarray, k: int) -> Hits:
-    """The first ``k`` hits of each query that are not ``own`` (q), the row of the query itself; -1
-    = it has none."""
+    """Each query's first ``k`` hits but its ``own`` row (q); -1 = it has none."""
     order, missing = _others(hits.ids, own, k)
     kept = nothing(len(order), k)
     width = order.shape[1]
@@ -184,8 +174,7 @@ def without_own(hits: Hits, own: np.ndarray, k: int) -> Hits:
 
 
 def rows_without_own(ids: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
-    """:func:`without_own` for lists int64 (q, m) without scores, in their order: int64 (q, k), -1
-    where there are fewer."""
+    """:func:`without_own` for lists int64 (q, m) without scores: int64 (q, k), -1 = none."""
     order, missing = _others(ids, own, k)
     kept = np.full((len(ids), k), -1, np.int64)
     kept[:, : order.shape[1]] = np.where(missing, -1, np.take_along_axis(ids, order, axis=1))
@@ -193,8 +182,7 @@ def rows_without_own(ids: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
 
 
 def _others(ids: np.ndarray, own: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns (q, at most k) with the others in front, in their order, and whether they are
-    none."""
+    """Columns (q, at most k) with the others in front in order, and whether they are none."""
     out = (ids == own[:, None]) | (ids < 0)
     order = np.argsort(out, axis=1, kind="stable")[:, :k]
     return order, np.take_along_axis(out, order, axis=1)

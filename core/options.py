@@ -1,5 +1,4 @@
-"""Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``,
-``hsv.12x4x4:pca=64``."""
+"""Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``."""
 
 from collections.abc import Iterable
 

@@ -29,8 +29,7 @@ class UnknownName(UserError):
 
 
 class Registry(Generic[T]):
-    """Names to makers. A *finder* answers names that can't be listed (``any timm name``,
-    ``artifacts/models/*``)."""
+    """Names to makers. A *finder* answers names that can't be listed (any name of timm)."""
 
     def __init__(self, kind: str, package: str, first: str = "") -> None:
         self.kind, self.package, self.first = kind, package, first
@@ -70,8 +69,7 @@ class Registry(Generic[T]):
         self._near += [near] if near else []
 
     def names(self) -> list[str]:
-        """All that are listed, in the order of their registration; the one named ``first`` before
-        them."""
+        """All that are listed, as they registered; the one named ``first`` before."""
         self._import_siblings()
         found = [name for names, _ in (*self._finders, *self._last) for name in names()]
         return sorted(dict.fromkeys([*self._makers, *found]), key=lambda name: name != self.first)
@@ -94,8 +92,7 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def _import_siblings(self) -> None:
-        """Once; a second thread waits for the whole list: two visitors of an app just started both
-        see all of it."""
+        """Once; a second thread waits, so that it sees the whole list too."""
         if self._imported:
             return
         with self._import:

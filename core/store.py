@@ -65,6 +65,7 @@ __all__ = [
     "Entry",
     "base",
     "cache",
+    "came",
     "carried",
     "check_space",
     "delete",
@@ -120,8 +121,7 @@ UNREADABLE = (
     LZMAError,
     struct.error,
 )
-"""What readers of files raise for a content that is not theirs: cut, of another version, or
-something else altogether."""
+"""What readers raise for a content that is not theirs: cut, of another version, or other."""
 T = TypeVar("T")
 _letting_go: list[Callable[[str, Path], None]] = []
 _looking: ContextVar[bool] = ContextVar("looking", default=False)
@@ -176,8 +176,7 @@ def digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finished entry of the cache, as the Library page lists it: ``bytes`` on disk, times in
-    epoch seconds."""
+    """A finished entry of the cache as listed: ``bytes`` on disk, times in epoch seconds."""
 
     kind: str
     key: str
@@ -206,6 +205,14 @@ def find(kind: str, name: str) -> Path | None:
     return None
 
 
+def came(kind: str, name: str, key: str) -> Path | None:
+    """The folder that came with the code under this name, where it is whole and of this key, else
+    None."""
+    path = shipped() / kind / name
+    meta = (read_meta(path) or {}) if path.is_dir() else {}
+    return path if meta.get("key") == key and sound(path) else None
+
+
 @contextmanager
 def looking() -> Iterator[None]:
     """A block that only asks what there is: what it finds is not marked as used."""
@@ -222,8 +229,7 @@ def folders(kind: str) -> list[Path]:
 
 
 def _is_foreign(path: Path, meta: dict) -> bool:
-    """Whether an entry says that its name follows from other causes: another version wrote it, or
-    its name was changed."""
+    """Whether an entry's name follows from other causes: another version, or a new name."""
     foreign = key(meta.get("causes")) != path.name
     if foreign:
         log.warning("ignoring %s: its causes are not those of its name", path)
@@ -231,8 +237,7 @@ def _is_foreign(path: Path, meta: dict) -> bool:
 
 
 def sound(path: Path) -> bool:
-    """Whether a finished folder says what it is and its files are those that were written; logged
-    where not."""
+    """Whether a finished folder's files are those that were written; logged where not."""
     meta = read_meta(path)
     return meta is not None and not faults(path, meta)
 
@@ -291,8 +296,7 @@ def kept(
 
 
 def drop(path: Path, error: Exception) -> None:
-    """Count a folder that can't be read as absent from now on, and delete it where it is an entry
-    of the cache."""
+    """A folder that can't be read is absent from now on, and deleted if it is of the cache."""
     log.warning("%s can't be read: %s: %s", path, type(error).__name__, error)
     _refused[path] = states(path)
     if path.parent.parent == root() / "cache":
@@ -359,8 +363,7 @@ def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def sweep(kind: str, held: str = "") -> None:
-    """Remove what killed builders left: a folder whose lock is free (or ``held`` by the caller), a
-    file of yesterday."""
+    """Remove what killed builders left: folders with a free (or ``held``) lock, old files."""
     for path in [p for p in listed(cache(kind)) if p.name.startswith(NEW)]:
         name = path.name.removeprefix(NEW).rpartition("-")[0]
         if name and name == held:
@@ -453,9 +456,8 @@ def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
     if meta is None and not (path / META).is_file():
         return None
-    meta = meta or {
-        "built": changed(path)
-    }  # unreadable: it takes room, so it is listed and can be deleted
+    # unreadable: it takes room, so it is listed and can be deleted
+    meta = meta or {"built": changed(path)}
     return Entry(
         kind,
         path.name,

@@ -88,8 +88,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that was used, but not as it stands: ``id`` says where, ``text`` what was done and
-    why."""
+    """What was used, but not as it stands: ``id`` says where, ``text`` what was done and why."""
 
     id: str
     text: str
@@ -179,8 +178,7 @@ class Embeddings:
 
 
 Said = Mapping[str, Sequence[tuple[str, ...]]]
-"""What rows say of themselves: field -> for each row its values, sorted; none where it says
-nothing."""
+"""What rows say of themselves: field -> each row's values, sorted; none where it says nothing."""
 Where = Sequence[tuple[str, frozenset[str]]]
 """A filter: fields with values, of each of which a row must hold one."""
 

@@ -12,8 +12,7 @@ from pages.parts.shell import shell
 from pages.parts.words import count, quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
-"""Words that never change: a tab whose name changes is another tab, and the page would jump back to
-the first."""
+"""Words never change: a tab of another name is another, and the first would open."""
 
 
 def main() -> None:

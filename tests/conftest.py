@@ -3,9 +3,11 @@ small pictures."""
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
@@ -22,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 FIRST = ("browser", "cli", "training", "pages", "services", "contracts", "encoders", "hosting")
 """Rooms whose files take longest. ``make test`` hands out whole files in the order of collection: a
 long one that comes last would be waited for on one core."""
+NUMBERS = itertools.count()
+"""Of the tests' folders: pytest looks for the next free one among thousands."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,10 +38,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end: no collection of garbage goes through it,
+    neither while there is more of it with each file nor afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Generator[None]:
+    """No test cuts the power: what was written is read again whether it has reached the disk or
+    not, and waiting for the disk was most of the time that many of them took. The order in which
+    files are to reach it is a test of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def artifacts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing that a test writes lands in the project; what the project ships stays readable."""
-    folder = tmp_path_factory.mktemp("artifacts")
+    folder = tmp_path_factory.getbasetemp() / "artifacts" / str(next(NUMBERS))
+    folder.mkdir(parents=True)
     monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(folder))
     return folder
 

@@ -18,10 +18,14 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.services.hosting import memory, settings
 from core.weights import graphs, lean
 
-if __name__ == "__main__" and not graphs.kept():
-    lean.begin()  # beside all that follows
+if __name__ == "__main__":
+    if settings.hosted():
+        memory.few_heaps()  # before there are threads
+    if not graphs.kept():
+        lean.begin()  # beside all that follows
 
 # isort: split
 import streamlit.logger
@@ -32,9 +36,10 @@ from streamlit.web import cli
 
 from core.services import visitors, warm
 from core.services.embedding import opening
-from core.services.hosting import logs, settings
+from core.services.hosting import logs
 from core.services.hosting.loop import Loop
 from core.services.hosting.web import Front
+from pages.parts import quicker
 
 
 @asynccontextmanager
@@ -44,10 +49,8 @@ async def begun(_: App) -> AsyncIterator[dict]:
         streamlit.logger.setup_formatter = logs.adopt  # type: ignore[assignment]
         streamlit.logger.update_formatter()
     if settings.hosted():
-        # Threads that spin while they wait take the cores from the other visitors' pages: beside 25
-        # busy processes on two cores a picture took 3.2 s to encode with, and 0.1 s without. Read
-        # when the first encoder loads its library.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        memory.start_trimming()
+    quicker.begin()
     settings.rows()  # a setting that can't be understood ends the start, with its sentence
     warm.start(opening.FIRST_DATASET, opening.FIRST_ENCODERS, opening.FIRST_INDEX)
     visitors.start_sweeping()

@@ -233,9 +233,8 @@ def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> di
         load, watched = Load(), _Watched(_server(address))
         asyncio.run(_all(address, visitors, seconds, load, watched, think))
         memory, spent, asking = watched.memory, watched.spent(), watched.asking
-    after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
-    first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
-    end = statistics.median(mb for _, mb in memory[-5:])
+    later = [mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2)]
+    after, first, end = (statistics.median(some) for some in (later, later[:5], later[-5:]))
     took = sorted(load.took) or [float("nan")]
     return {
         "batch": batch,

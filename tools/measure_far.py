@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.images import decode
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import codes
@@ -94,8 +94,8 @@ def main(names: list[str]) -> None:
     build(dataset, names)
     for name in names:
         encoder = prepared(dataset, name).loaded()
-        found = embed.read(dataset, encoder)
-        vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
+        found = stored.read(dataset, encoder)
+        vectors, items = np.asarray(found.vectors), stored.item_rows(dataset, found)
         rows, test = np.arange(len(items)), np.array([item.split == "test" for item in items])
         best = {title: _best(encoder, many, vectors) for title, many in pictures.items()}
         own = vectors @ vectors.T

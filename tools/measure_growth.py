@@ -42,7 +42,7 @@ from core.faiss_loader import faiss
 from core.indexes.base import indexes
 from core.metrics import stream
 from core.neighbours import nearest
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
 from core.services.hardware import busy, hardware
@@ -109,7 +109,7 @@ def evaluate(home: Path, dataset: str) -> Told:
     """Every metric of a sample of queries against the whole gallery."""
     found = library.open_dataset(dataset)
     vectors = bound(found, NAME).vectors()
-    roles = roles_of(embed.item_rows(found, vectors), found.protocol())
+    roles = roles_of(stored.item_rows(found, vectors), found.protocol())
     step = max(1, len(roles.queries) // JUDGED)
     asked = stream.Roles(roles.gallery, roles.queries[::step], roles.relevant, roles.ignore)
     started = time.perf_counter()

@@ -35,7 +35,7 @@ from core.images import crop, decode, decode_file
 from core.metrics import ranked
 from core.metrics.statistics import interval
 from core.metrics.table import average_precision, hit_at
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.detecting import ready_detector
@@ -141,8 +141,8 @@ class Asked:
         build(dataset, [encoder])
         self.encoder, self.pictures = prepared(dataset, encoder).loaded(), pictures
         self.seen: dict[tuple, np.ndarray] = {}  # detectors that agree cost nothing more
-        found = embed.read(dataset, self.encoder)
-        self.vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
+        found = stored.read(dataset, self.encoder)
+        self.vectors, items = np.asarray(found.vectors), stored.item_rows(dataset, found)
         self.relevant = np.array(
             [[item.category == one.category for item in items] for one in pictures]
         )

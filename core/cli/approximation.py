@@ -1,5 +1,4 @@
-"""``waterfall``, ``missed`` and ``buckets``: approximation loss by stage, missed neighbours of a
-query, and why."""
+"""``waterfall``, ``missed`` and ``buckets``: approximation loss, missed neighbours, and why."""
 
 import argparse
 import math
@@ -187,8 +186,7 @@ def _change(stage: Stage) -> str:
 
 
 def _signed(value: float) -> str:
-    """Two digits that count, wherever they stand: ``-0.00034``; 0 where that is too little to be
-    kept."""
+    """Two digits that count, wherever they stand: ``-0.00034``; 0 where that is too little."""
     if abs(value) < 0.5 * 10.0**-DIGITS:
         return "0"
     return f"{value:+.{min(DIGITS, max(0, 1 - math.floor(math.log10(abs(value)))))}f}"

@@ -90,8 +90,7 @@ def _add_machines(group: argparse._ArgumentGroup) -> None:
 
 
 def ready(locator: str, encoders: Sequence[str]) -> Dataset:
-    """An open dataset whose embeddings are built (said on standard error where they are not
-    yet)."""
+    """An open dataset whose embeddings are built (said on standard error where not yet)."""
     dataset = library.open_dataset(locator)
     missing = [name for name in encoders if not is_built(dataset, name)]
     if missing:
@@ -125,10 +124,8 @@ def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
         elsewhere = _elsewhere(options)
-        dataset, wanted = (
-            library.open_dataset(options.dataset, fresh=True),
-            split_names(options.encoders),
-        )
+        dataset = library.open_dataset(options.dataset, fresh=True)
+        wanted = split_names(options.encoders)
         if options.crop:
             wanted = [crops.named(name, options.crop, options.objects) for name in wanted]
         elif options.objects != 1:

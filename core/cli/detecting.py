@@ -69,8 +69,7 @@ def edges(text: str) -> tuple[float, float, float, float]:
 
 
 def fetched(name: str) -> None:
-    """Download the weights of a detector that has none yet; one that can't be used is told when it
-    is asked."""
+    """Download the weights of a detector that lacks them; one that can't be used says so later."""
     downloads.fetch_detector(name, Progress(f"downloading {name}"))
 
 

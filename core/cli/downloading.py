@@ -1,5 +1,4 @@
-"""``download`` and ``compile``: what is fetched, and networks made ready for this processor, before
-they are needed."""
+"""``download`` and ``compile``: files and networks made ready before they are needed."""
 
 import argparse
 

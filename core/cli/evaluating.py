@@ -175,8 +175,7 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
 
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:
-    """What is evaluated: the named data sets, and the cross-domain one. Raises UserError where
-    nothing is named."""
+    """What is evaluated: the named data sets, and the cross-domain one. Raises UserError: none."""
     named = [library.open_dataset(name) for name in split_names(options.datasets)]
     datasets = list({one.locator: one for one in named}.values())
     queries = split_names(options.queries)

@@ -61,10 +61,8 @@ def write_map(options: argparse.Namespace) -> None:
 
 
 def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
-    dataset, wanted = (
-        library.open_dataset(options.dataset, fresh=True),
-        split_names(options.encoders),
-    )
+    dataset = library.open_dataset(options.dataset, fresh=True)
+    wanted = split_names(options.encoders)
     if not 1 <= len(wanted) <= map_page.MOST_MAPS:
         raise UserError(
             f"{len(wanted)} encoders were named.",

@@ -30,8 +30,7 @@ def command(
     *examples: str,
     former: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
-    """A sub-command with ``--json`` and examples in its help. ``former`` names that it had keep
-    working."""
+    """A sub-command with ``--json`` and examples in its help. ``former`` names keep working."""
     text = "examples:\n" + "\n".join(
         f"  python -m core {name} {example}".rstrip() for example in examples or ("",)
     )
@@ -52,8 +51,7 @@ Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def option(made: Options, spelt: str, about: str | None = None, **more: Any) -> None:
-    """An option with a value, spelt as its help shows it: ``--datasets NAMES``. ``more`` as in
-    ``add_argument``."""
+    """With a value, spelt as in its help: ``--datasets NAMES``. ``more`` as in ``add_argument``."""
     names = spelt.split()
     if not names[-1].startswith("-"):
         more["metavar"] = names.pop()
@@ -138,8 +136,7 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """One line, with characters that would move the cursor or turn the text around written as
-    escapes."""
+    """One line; characters that move the cursor or turn the text around as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -196,8 +193,7 @@ class _Stream:
             return None
 
     def _abandon(self) -> None:
-        """Send what is left and all that follows nowhere: it would fail again when the process
-        ends."""
+        """Send what is left and all that follows nowhere: it would fail again at the end."""
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -259,8 +255,7 @@ class Progress:
             print(file=sys.stderr)
 
     def fail(self, error: Exception) -> None:
-        """The last line of a job's log after an error. Pages read it, so it is worded for them,
-        without commands."""
+        """The last line of a job's log after an error. Pages read it: it names no commands."""
         self.end(
             "failed",
             error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}",

@@ -201,8 +201,7 @@ def _told(options: argparse.Namespace) -> dict:
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
-    """What was searched with, where a part was asked for; a part that came to nothing is told on
-    standard error too."""
+    """What was searched with, where a part was asked for; one that came to nothing is told."""
     if not (options.box or options.crop):
         return {}
     if answer.note:

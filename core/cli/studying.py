@@ -1,5 +1,4 @@
-"""``probe``, ``perturb``, ``health``, ``audit``: studies of one encoder, one data set, one
-query."""
+"""``probe``, ``perturb``, ``health``, ``audit``: studies of an encoder, a data set, a query."""
 
 import argparse
 from dataclasses import asdict

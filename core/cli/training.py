@@ -145,9 +145,8 @@ def _refuse_changes(run: Run, options: argparse.Namespace) -> None:
             fix="Leave --estimate or the run out.",
         )
     asked = _asked(options)
-    named = options.recipe or (
-        "" if options.resume or not asked else train.DEFAULT
-    )  # --run may begin one: it names all of it
+    # --run may begin one: it names all of it
+    named = options.recipe or ("" if options.resume or not asked else train.DEFAULT)
     refuse_changes(run, named, asked)
 
 
@@ -227,13 +226,9 @@ def _report(folder: Path, as_json: bool) -> None:
 
 
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:
-    return (
-        emit(values)
-        if as_json
-        else table(
-            [{title: key, "value": value} for key, value in values.items()], [title, "value"]
-        )
-    )
+    if as_json:
+        return emit(values)
+    return table([{title: key, "value": value} for key, value in values.items()], [title, "value"])
 
 
 def _show(rows, columns: list[str], as_json: bool) -> None:

@@ -153,16 +153,15 @@ def _report(
             f"Times that came with the code are those of {machine}: --again measures here.",
             file=sys.stderr,
         )
-    for why in dict.fromkeys(
-        planned.refused.values()
-    ):  # the settings of one build share their reason
+    # the settings of one build share their reason
+    for why in dict.fromkeys(planned.refused.values()):
         texts = [text for text, other in planned.refused.items() if other == why]
         print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
     if like:
         _show_likeness(like, planned.size, points[0].real)
     advice = _advice(options, points, planned.size)  # last: where nothing fits, it fails
-    print(advice.sentence)
+    print(" ".join(filter(None, (advice.sentence, advice.exact))))
     if advice.source == "rule":
         print(f"Measure it with: {_command(options, advice.text)}")
 
@@ -247,8 +246,6 @@ def _write(name: str, points: list[Point]) -> None:
 
 
 def _flat(value: object) -> object:
-    return (
-        ";".join(f"{name}={number:g}" for name, number in value.items())
-        if isinstance(value, dict)
-        else value
-    )
+    if isinstance(value, dict):
+        return ";".join(f"{name}={number:g}" for name, number in value.items())
+    return value

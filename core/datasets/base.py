@@ -34,8 +34,7 @@ WORDS = ("id", "label", "instance", "category", "split")
 SEARCH = "search"
 """The protocol of a set whose labels tell nothing apart."""
 EVERY = 4
-"""Where every picture searches all others, each protocol also comes in a quick form with each
-fourth picture as query."""
+"""Where all pictures search all others, protocols have a quick form of each fourth query."""
 
 
 class Dataset(ABC):
@@ -53,16 +52,14 @@ class Dataset(ABC):
     note: str = ""
     _remarks: tuple[Remark, ...] = ()
     stamps_tell_content: bool = False
-    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and
-    time."""
+    """Whether the stamp of a picture follows from its bytes, not from its file's size and time."""
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
         return READY
 
     def download(self, progress: Progress | None = None) -> None:
-        """Fetch the pictures, where :meth:`state` says so. Raises UserError where they can't be
-        had."""
+        """Fetch the pictures, where :meth:`state` says so. Raises UserError where that fails."""
 
     @abstractmethod
     def _list(self) -> tuple[Sequence[Item], list[Skipped]]:
@@ -74,13 +71,11 @@ class Dataset(ABC):
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
-        """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order
-        of ``items``."""
+        """The picture file's bytes. Raises UserError. Cheapest in the order of ``items``."""
 
     @property
     def members(self) -> tuple[Dataset, ...]:
-        """The data sets that this one is put together from, the one that is searched first; none
-        for most."""
+        """The data sets that this one joins, the searched one first; none for most."""
         return ()
 
     def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
@@ -89,18 +84,15 @@ class Dataset(ABC):
 
     @property
     def home(self) -> Dataset:
-        """The data set that encoders are fitted and their number format is chosen for: this one,
-        for most."""
+        """The data set that encoders and number formats are fitted to: this one, for most."""
         return self
 
     def origin(self, item: Item) -> tuple[Dataset, Item]:
-        """Where a picture comes from: of which of ``members``, and what it is there; this set
-        itself, for most."""
+        """A picture's place among ``members``, and what it is there; this set, for most."""
         return self, item
 
     def told(self, protocol: Protocol) -> dict[str, str]:
-        """What the card of one of its protocols says of this set beyond what it says of every one,
-        or in its place."""
+        """What the card of one of its protocols says of this set beyond what every card says."""
         return {}
 
     @cached_property
@@ -137,8 +129,7 @@ class Dataset(ABC):
 
     @property
     def seen(self) -> int:
-        """How many things listing met (files, members, rows, links, folders not entered): each is
-        an item or skipped."""
+        """Things that listing met (files, members, rows, links ...): each an item or skipped."""
         return len(self.items) + len(self.skipped)
 
     @property
@@ -160,8 +151,7 @@ class Dataset(ABC):
         return self.name
 
     def fingerprint(self) -> str:
-        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not
-        touch the vectors."""
+        """Changes with any item's id or bytes; labels and splits do not touch the vectors."""
         return self._fingerprint
 
     @cached_property
@@ -182,8 +172,7 @@ class Dataset(ABC):
         return hasher.hexdigest()[:8]
 
     def protocols(self) -> tuple[Protocol, ...]:
-        """The ways this set can be judged, the usual one first; never empty (a set without labels
-        can still be searched)."""
+        """How this set can be judged, the usual way first; never empty (search needs no labels)."""
         return self._usual_protocols
 
     @cached_property
@@ -204,8 +193,7 @@ class Dataset(ABC):
 
 
 def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
-    """Protocols that the items' splits and fields allow: instance, category, class; else plain
-    search."""
+    """Protocols that splits and fields allow: instance, category, class; else plain search."""
     gallery, queries = _roles(set(coded(items, "split").values))
     has = {name: coded(items, name).known for name in ("instance", "category")}
     made = []
@@ -243,8 +231,7 @@ def _tells_more(label: Coded, category: Coded) -> bool:
 
 
 def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits that are searched and the ones that search, in the source's own spelling; empty =
-    every item in both."""
+    """The splits that are searched and that search, in the source's spelling; empty = all."""
     words = {split.lower(): split for split in sorted(s for s in splits if s is not None)}
     gallery = tuple(words[s] for s in GALLERY_SPLITS if s in words)
     queries = next(((words[s],) for s in QUERY_SPLITS if s in words), ())
@@ -296,8 +283,7 @@ def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
 
 
 def composed(item: Item) -> Item:
-    """An item whose id, label, instance, category, split and attributes are in the Unicode form
-    that names are compared in."""
+    """An item with its texts in the Unicode form that names are compared in."""
     words = {name: nfc(value) for name in WORDS if (value := getattr(item, name)) is not None}
     attributes = {nfc(name): _composed(value) for name, value in item.attributes.items()}
     same = attributes == item.attributes and all(
@@ -313,8 +299,7 @@ def _composed(value: object) -> object:
 
 
 def gathered(found: Iterable[tuple[str, str]], named: int = 5) -> tuple[Remark, ...]:
-    """One remark for each text, from pairs of where and text: the first few places, and how many
-    more there are."""
+    """One remark for each text of pairs (where, text): the first few places, and how many more."""
     places: dict[str, list[str]] = {}
     for where, text in found:
         places.setdefault(text, []).append(where)
@@ -347,8 +332,7 @@ def marks_file(locator: str) -> Path:
 
 
 def marks_of(locator: str) -> dict[str, tuple[str, str]]:
-    """Item id -> its plain stamp and the mark of its content; none where nothing was ever found
-    changed."""
+    """Item id -> its plain stamp and the mark of its content; empty where nothing ever changed."""
     try:
         found = json.loads(store.existing(marks_file(locator)).read_text())
         return {str(id): (str(stamp), str(mark)) for id, (stamp, mark) in found.items()}

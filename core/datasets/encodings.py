@@ -1,5 +1,4 @@
-"""Bytes that nobody said the encoding of: the reading that is most like words, judged character by
-character."""
+"""Bytes that nobody said the encoding of: the reading most like words, by its characters."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -69,8 +68,7 @@ def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | No
 
 
 def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
-    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and
-    another reads as words."""
+    """UTF-8, for samples that are valid so, unless by chance and another reads as words."""
     if not by_chance([sample.decode() for sample in samples]):
         return "utf-8"
     other = likeliest(
@@ -95,8 +93,7 @@ def by_chance(texts: Sequence[str]) -> bool:
 
 
 def _together(text: str) -> list[str]:
-    """Where two letters or more stand together that are two bytes each in UTF-8; nothing where any
-    character is more."""
+    """Letters together that are two bytes each in UTF-8; nothing where any takes more."""
     if any(char > "\u07ff" for char in text):
         return []
     kept = (char if char >= "À" and unicodedata.category(char)[0] in "LM" else " " for char in text)
@@ -104,15 +101,13 @@ def _together(text: str) -> list[str]:
 
 
 def _alphabets(word: str) -> int:
-    letters = (
-        char for char in word if unicodedata.category(char) not in ("Lm", "Mn")
-    )  # at home in any alphabet
+    # at home in any alphabet
+    letters = (char for char in word if unicodedata.category(char) not in ("Lm", "Mn"))
     return len({unicodedata.name(char, "").partition(" ")[0] for char in letters})
 
 
 def likeliness(texts: Sequence[str], encoding: str) -> float:
-    """From 0 (noise) to 1 (words): the mean over all characters that are not ASCII; 1 where there
-    are none."""
+    """From 0 (noise) to 1 (words): the mean over characters beyond ASCII, 1 without any."""
     weights = [
         _weight(text[place - 1 : place], char, text[place + 1 : place + 2], encoding)
         for text in texts
@@ -149,9 +144,8 @@ def _letter(before: str, char: str, after: str, encoding: str) -> float:
     if _is_latin(char):  # western words are mostly ASCII
         return 0.2 if jumps else 1.0 if _is_ascii_letter(before) or _is_ascii_letter(after) else 0.5
     if 0x386 <= code <= 0x45F:  # Greek and Cyrillic: no Latin letters in their words
-        if (
-            beside_latin or jumps or (code < 0x400 and encoding != "utf-8")
-        ):  # as signs of mathematics in CP437
+        # as signs of mathematics in CP437
+        if beside_latin or jumps or (code < 0x400 and encoding != "utf-8"):
             return 0.2
         alone = not (before.isalpha() or after.isalpha())
         return (

@@ -1,5 +1,4 @@
-"""Fashion Product Images, as distributed: ``styles.csv`` and ``images/<id>.jpg`` (44,000 products,
-one picture each)."""
+"""Fashion Product Images: ``styles.csv`` and ``images/<id>.jpg`` (44,000 products)."""
 
 import csv
 import os

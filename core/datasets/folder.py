@@ -211,9 +211,8 @@ def items_of(
     roles = chosen(locator)
     meaning = places(counts, found_roles(counts) if roles is None else roles)
     items = []
-    for name in sorted(
-        stamps, key=lambda name: (nfc(name), name != nfc(name))
-    ):  # of two forms of a name, the usual one first
+    # of two forms of a name, the usual one first
+    for name in sorted(stamps, key=lambda name: (nfc(name), name != nfc(name))):
         place = meaning[folder_of[name]]
         items.append(
             Item(

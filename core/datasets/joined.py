@@ -1,5 +1,4 @@
-"""Cross-domain: pictures of some data sets search those of another, and a table says which class is
-which."""
+"""Cross-domain: pictures of some data sets search those of another, a table joins their classes."""
 
 import json
 import os
@@ -23,8 +22,7 @@ LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A data set whose queries search: class of its own -> class of the gallery, for those that
-    have a counterpart."""
+    """A data set whose queries search: its class -> class of the gallery, where there is one."""
 
     dataset: Dataset
     classes: Mapping[str, str]
@@ -49,13 +47,11 @@ class Joined(Dataset):
     def __init__(
         self, name: str, title: str, gallery: Dataset, sides: Sequence[Side], path: str = ""
     ) -> None:
-        self.name, self.title, self.gallery, self.sides, self.path = (
-            name,
-            title,
-            gallery,
-            tuple(sides),
-            path,
-        )
+        self.name = name
+        self.title = title
+        self.gallery = gallery
+        self.sides = tuple(sides)
+        self.path = path
         kinds = dict.fromkeys(side.dataset.kind for side in sides)
         self.kind = f"{', '.join(kinds)} (queries), {gallery.kind} (gallery)"
         self.note = gallery.note
@@ -168,8 +164,7 @@ class Joined(Dataset):
 
 
 def queries_of(dataset: Dataset) -> list[Item]:
-    """The pictures that search under the usual protocol of a data set: its test split, else all of
-    it."""
+    """The queries of the usual protocol: its test split, else all of it."""
     protocol = dataset.protocol()
     return [item for item in dataset.items if protocol.is_query(item)]
 
@@ -201,8 +196,7 @@ def definition(joined: Joined) -> str:
 
 
 def read_definition(path: str, opened: Callable[[str], Dataset]) -> Joined:
-    """The set that a definition describes; ``opened`` opens its parts. Raises UserError where it
-    can't be read."""
+    """The set of a definition; ``opened`` opens its parts. Raises UserError: it can't be read."""
     try:
         told = json.loads(Path(real(path)).read_text("utf-8"))
         sides = [Side(opened(side["dataset"]), dict(side["classes"])) for side in told["queries"]]
@@ -249,8 +243,7 @@ def _check(joined: Joined) -> None:
 def refuse_unknown(
     wanted: Sequence[str] | set[str] | Mapping[str, str], known: set[str], title: str
 ) -> None:
-    """Raises UserError: a class of the table is none of the data set's; names those that are meant
-    perhaps."""
+    """Raises UserError: a class of the table is none of the data set's; names similar ones."""
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, LISTED, 0.5) or sorted(known)[:LISTED]

@@ -97,8 +97,7 @@ def found_roles(counts: Mapping[Parts, int]) -> Roles:
 
 
 def _is_wrapper(counts: Counter[Parts]) -> bool:
-    """Whether one folder is around the folders that say something; a stray picture beside it or in
-    it changes nothing."""
+    """Whether one folder is around those that say something, stray pictures aside."""
     top = next((parts[0] for parts in counts if parts), None)
     if (
         top is None

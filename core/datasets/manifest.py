@@ -82,8 +82,7 @@ def _path_column(header: Sequence[str]) -> str | None:
 
 
 def _is_row(header: Sequence[str], cells: Sequence[str]) -> bool:
-    """Whether the cells of a line are a row: as many as there are columns, with a picture in the
-    column of paths."""
+    """Whether the cells of a line are a row: as many as columns, with a picture's path."""
     column = _path_column(header)
     return (
         column is not None
@@ -99,8 +98,7 @@ def _item(name: str, path: str, stamp: str, row: dict) -> Item:
 
 
 class Where:
-    """Finds the files that a manifest names; remembers folders, since a manifest may have a million
-    rows."""
+    """Finds the files that a manifest names; remembers folders: there may be a million rows."""
 
     def __init__(self, folder: str) -> None:
         self.folder, self.top = folder, os.path.realpath(folder)

@@ -1,5 +1,4 @@
-"""File names from anywhere: what is a picture, why others are passed over, names that are no
-Unicode or have several forms."""
+"""File names from anywhere: pictures, others with the reason, odd and several Unicode forms."""
 
 import os
 import re
@@ -102,9 +101,8 @@ def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     if lower.endswith((*ARCHIVES, *OTHERS)):
         return why_not(name) or "its ending is not that of a picture"
     format = format_of(head())
-    if format is not None and not (
-        format == "TIFF" and lower.endswith(RAW)
-    ):  # raw pictures are TIFF outside
+    # raw pictures are TIFF outside
+    if format is not None and not (format == "TIFF" and lower.endswith(RAW)):
         return None
     return why_not(name) or "neither its name nor its content is that of a picture that can be read"
 
@@ -120,8 +118,7 @@ def why_not(name: str) -> str | None:
 
 
 def nfc(name: str) -> str:
-    """A name in the one of its Unicode forms that all are compared in: é is one character, however
-    it is stored."""
+    """A name in the Unicode form that all are compared in: é is one character."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -133,14 +130,12 @@ def shown(name: str) -> str:
 
 
 def real(name: str) -> str:
-    """The file name that :func:`shown` was given, in whatever Unicode form it is stored. A name
-    that exists as it is wins."""
+    """The name that :func:`shown` was given, in the Unicode form that is stored."""
     if (name.isascii() and "\\x" not in name) or os.path.lexists(name):
         return name
     found = [""]
-    for part in Path(
-        name
-    ).parts:  # two forms of one folder may stand side by side: each is a way to go on
+    # two forms of one folder may stand side by side: each is a way to go on
+    for part in Path(name).parts:
         found = [os.path.join(folder, one) for folder in found for one in _stored(folder, part)][
             :MAX_WAYS
         ]
@@ -148,8 +143,7 @@ def real(name: str) -> str:
 
 
 def _stored(folder: str, part: str) -> list[str]:
-    """What may be meant by one step of a path, of what the folder holds: what is spelt so comes
-    first."""
+    """What may be meant by one step of a path, in a folder: what is spelt so comes first."""
     raw = _ESCAPED.sub(lambda m: chr(0xDC00 + int(m[1], 16)), part)
     spelt = [
         name for name in dict.fromkeys((part, raw)) if os.path.lexists(os.path.join(folder, name))

@@ -1,5 +1,4 @@
-"""Pictures in Parquet, laid out as on the Hugging Face hub: one row a picture, the file's bytes in
-one column."""
+"""Pictures in Parquet, as on the Hugging Face hub: a row a picture, its bytes in one column."""
 
 from __future__ import annotations
 
@@ -94,8 +93,7 @@ class Parquet(Dataset):
         return list(items.values()), skipped
 
     def _items(self, file: str, columns: Columns) -> Iterator[Item | Skipped]:
-        """An item for each row; where the rest of a file can't be read, what is wrong for each row
-        of the rest."""
+        """An item for each row; for each row that can't be read, what is wrong with it."""
         stem, split, stamp = self._named(file)
         row = 0
         try:
@@ -146,8 +144,7 @@ class Reader:
         self._batch: Any = None
 
     def read(self, file: str, row: int) -> bytes | None:
-        """The bytes in one row, None where there are none. Raises UserError where the file can't be
-        read."""
+        """The bytes in one row, None where there are none. Raises UserError."""
         try:
             if file != self._file:
                 self._enter(file)
@@ -179,8 +176,7 @@ class Reader:
         return self._holds(row)
 
     def _jump(self, row: int) -> None:
-        """To the row group that holds the row, then through its batches; on to the next groups when
-        read in order."""
+        """To the row's group, through its batches, and on to the next groups when read in order."""
         group = max(g for g, start in enumerate(self._starts[:-1]) if start <= row)
         self._batches = self._parquet.iter_batches(
             self._rows_at_once(group),
@@ -265,16 +261,13 @@ def _why_closed(folder: str, deep: bool) -> str | None:
 def _why_no_parquet(name: str) -> str | None:
     if is_hidden(name):
         return HIDDEN
-    return (
-        None
-        if name.lower().endswith((".parquet", ".pq"))
-        else "this is no Parquet, as the files beside it are"
-    )
+    if name.lower().endswith((".parquet", ".pq")):
+        return None
+    return "this is no Parquet, as the files beside it are"
 
 
 def split_of(relative: str) -> str | None:
-    """``train`` for ``data/train-00000-of-00004.parquet`` and ``train/0000.parquet``; None where no
-    part is a split word."""
+    """``train`` for ``data/train-00000-of-00004.parquet``, ``train/0000.parquet``; or None."""
     *folders, name = relative.replace(os.sep, "/").split("/")
     words = [re.split(r"[-_.]", name)[0], *reversed(folders)]
     return next((word for word in words if word.lower() in SPLIT_WORDS), None)

@@ -22,8 +22,7 @@ ROWS = 4096
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of one file: ``picture`` holds bytes; ``roles`` are field -> column; ``names``
-    number -> label."""
+    """``picture`` holds bytes; ``roles`` are field -> column; ``names`` number -> label."""
 
     parquet: Any
     picture: str
@@ -33,8 +32,7 @@ class Columns:
 
     @classmethod
     def of(cls, parquet, shown_name: str) -> Columns:
-        """Look at the schema of a ``ParquetFile``. Raises UserError where no column holds
-        pictures."""
+        """Look at the schema of a ``ParquetFile``. Raises UserError where none holds pictures."""
         schema = parquet.schema_arrow
         features = _features(schema)
         picture = _picture(schema, features, shown_name)
@@ -43,11 +41,8 @@ class Columns:
             roles["id"] = own_ids[0]
         label, names = _label(schema, features)
         roles |= {"label": label} if label else {}
-        used = {
-            picture,
-            *roles,
-            *roles.values(),
-        }  # not the number either, where its name is the label
+        # not the number either, where its name is the label
+        used = {picture, *roles, *roles.values()}
         told = tuple(f.name for f in schema if f.name not in used and _is_plain(f.type))
         return cls(parquet, picture, roles, names, told)
 
@@ -183,8 +178,7 @@ def _holds_bytes(kind) -> bool:
 
 
 def _label(schema, features: dict[str, dict]) -> tuple[str | None, list[str]]:
-    """The label's column and the names of its numbers. A number without a name loses to a column of
-    names beside it."""
+    """The label's column and its numbers' names. Bare numbers lose to a column of names."""
     from pyarrow import types
 
     told = [
@@ -239,8 +233,7 @@ def _frozen(value: object) -> object:
 
 
 def plain_value(value: object) -> object:
-    """An attribute's value as items have it: lists are tuples, words in the one form that names are
-    compared in."""
+    """An attribute's value as items have it: lists are tuples, words in the usual Unicode form."""
     if isinstance(value, list):
         return tuple(map(plain_value, value))
     return nfc(value) if isinstance(value, str) else value

@@ -44,8 +44,7 @@ def open_dataset(locator: str) -> Dataset:
 
 
 def open_path(path: Path | str) -> Dataset:
-    """Whatever lies at a path on this machine, as a dataset. Raises UserError where it is nothing
-    that holds pictures."""
+    """Whatever lies at a path, as a dataset. Raises UserError: it holds no pictures."""
     path = os.path.abspath(real(os.path.expanduser(os.fspath(path))))
     if "\0" in path or not os.path.exists(path):
         raise UserError(

@@ -1,5 +1,4 @@
-"""Public sets that are not ours to ship: known by name, and useful once their files lie where they
-are looked for."""
+"""Public sets that are not ours to ship: known by name, useful once their files are there."""
 
 from __future__ import annotations
 
@@ -65,8 +64,7 @@ class Public(Dataset):
         )
 
     def download(self, progress: Progress | None = None) -> None:
-        """Nothing to do where the files are here. Raises UserError where they have to be put there
-        by hand."""
+        """Nothing where the files are here. Raises UserError: a person has to put them there."""
         self.check()
 
     def check(self) -> None:

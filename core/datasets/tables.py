@@ -1,5 +1,4 @@
-"""Text and tables of any origin: their encoding is found, and what is wrong with a line costs this
-line at most."""
+"""Text and tables of any origin: the encoding is found; a wrong line costs that line alone."""
 
 import codecs
 import csv
@@ -128,8 +127,7 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
-    """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or
-    in an old encoding."""
+    """The better reading of bytes: as UTF-8 (``text``, stray bytes mended), or an old one."""
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
     if is_utf8:
         return mended, remarks
@@ -144,8 +142,7 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
 
 
 def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
-    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads
-    better so."""
+    """The encoding of lines that are not all UTF-8; UTF-8 where most of it is, and reads better."""
     stray = len(_STRAY.findall(text))
     odd_characters = sum(not char.isascii() for char in text)
     if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
@@ -157,11 +154,9 @@ def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    return (
-        "utf-8"
-        if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]
-        else encoding
-    )
+    if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]:
+        return "utf-8"
+    return encoding
 
 
 def _wide(data: bytes) -> str | None:
@@ -198,8 +193,7 @@ def _lines_of(text: str, char: str) -> list[int]:
 
 
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
-    """What stands between cells, and the line of the header: ``sep=;`` says it, else the header
-    shows it."""
+    """The separator, and the line of the header: ``sep=;`` says it, else the header shows it."""
     first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     if first == len(lines):
         return ",", first
@@ -210,8 +204,7 @@ def _separator(lines: Sequence[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line that it starts in: its cells, or what is wrong with it; ``remark``
-    where it was mended."""
+    """A record and the line that it starts in: cells, or what is wrong; ``remark`` where mended."""
 
     line: int
     cells: list[str]
@@ -264,9 +257,8 @@ class Records:
         """A line whose quotes are not as they should be, read by itself."""
         line = self._lines[number].rstrip("\r\n")
         try:
-            closed = list(
-                csv.reader([line, "end"], **self._dialect)
-            )  # an open quote swallows the second
+            # an open quote swallows the second
+            closed = list(csv.reader([line, "end"], **self._dialect))
             if len(closed) == 2:
                 return Record(number + 1, closed[0], remark=STRAY_QUOTE)
             cells = self._plain(line)

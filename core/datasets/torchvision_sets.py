@@ -156,8 +156,7 @@ class TorchvisionSet(Public):
         return TorchvisionSet(self.name, folder)
 
     def _make_all(self, **more: object) -> dict[str | None, Any]:
-        """Split -> the made torchvision set. Raises UserError in the place of whatever torchvision
-        raises."""
+        """Split -> the made torchvision set. Raises UserError for whatever torchvision raises."""
         from torchvision import datasets as theirs
 
         try:
@@ -240,8 +239,7 @@ class TorchvisionSet(Public):
 
 @contextmanager
 def _reporting(progress: Progress | None) -> Iterator[None]:
-    """torchvision draws a bar on standard error while it downloads; let it report to ``progress``
-    in its stead."""
+    """Let torchvision's downloads report to ``progress`` in place of drawing a bar."""
     from torchvision.datasets import utils
 
     bar, utils.tqdm = utils.tqdm, partial(_Bar, progress)

@@ -1,5 +1,4 @@
-"""Vectors that another program made: ``.npy`` with ids beside it, or Parquet with an id and a
-vector in each row."""
+"""Vectors of another program: ``.npy`` with ids beside it, or Parquet with both in each row."""
 
 import hashlib
 import json
@@ -48,8 +47,7 @@ def read_vectors(
 
 
 def remarks_on(vectors: np.ndarray) -> tuple[Remark, ...]:
-    """What makes vectors (n, dim) of one's own worth a look before they are taken: columns and rows
-    that say nothing."""
+    """What is odd in vectors (n, dim) before they are taken: columns and rows that say nothing."""
     rows, dim = vectors.shape
     if rows < 2:
         return ()
@@ -133,9 +131,8 @@ def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:
-        text, _ = decoded(
-            read_bytes(beside)
-        )  # an id that was read wrongly is no picture's, and listed as such
+        # an id that was read wrongly is no picture's, and listed as such
+        text, _ = decoded(read_bytes(beside))
         if beside.endswith(".json"):
             return _ids_of_json(beside, json.loads(text))
         return [

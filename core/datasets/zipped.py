@@ -43,8 +43,7 @@ _DRIVE = re.compile(r"[A-Za-z]:(/|$)")
 
 @dataclass(slots=True)
 class Member:
-    """One entry as it is written. ``name`` is how it was read; ``encoding`` of what was guessed,
-    else None."""
+    """One entry as written. ``name`` is as read; ``encoding`` of what was guessed, else None."""
 
     raw: bytes
     flags: int
@@ -91,15 +90,12 @@ class Archive:
         read_names(self.members)
 
     def read(self, member: Member, limit: int) -> bytes:
-        """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise
-        where it is damaged."""
+        """At most ``limit`` bytes of a member. Raises as :mod:`zipfile` and :mod:`zlib`."""
         info = zipfile.ZipInfo("member")
-        info.compress_type, info.CRC, info.compress_size, info.file_size = (
-            member.method,
-            member.crc,
-            member.packed,
-            member.size,
-        )
+        info.compress_type = member.method
+        info.CRC = member.crc
+        info.compress_size = member.packed
+        info.file_size = member.size
         with self._lock:
             self._file.seek(member.offset)
             signature, name_length, extra_length = HEADER.unpack(self._file.read(HEADER.size))
@@ -183,8 +179,7 @@ def _utf8(raw: bytes) -> str | None:
 
 
 def _unicode_path(member: Member) -> str | None:
-    """Info-ZIP's field with the name in UTF-8; it holds for the name that it was made for only,
-    which its checksum tells."""
+    """Info-ZIP's field with the name in UTF-8; its checksum tells for which name it holds."""
     data = _field(member.extra, UNICODE_PATH)
     if (
         len(data) < 6
@@ -196,8 +191,7 @@ def _unicode_path(member: Member) -> str | None:
 
 
 def _field(extra: bytes, wanted: int) -> bytes:
-    """An extra field's data, empty where there is none; what is damaged behind it does not
-    matter."""
+    """An extra field's data, empty where there is none; damage behind it does not matter."""
     place = 0
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
@@ -208,8 +202,7 @@ def _field(extra: bytes, wanted: int) -> bytes:
 
 
 def _directory(file: BinaryIO) -> tuple[bytes, int]:
-    """The bytes of the directory, and what has to be added to its offsets (something may lie before
-    the zip)."""
+    """The bytes of the directory, and what is added to its offsets."""
     own: Any = zipfile  # its table of contents is not for the public, and is read as it reads it
     end = own._EndRecData(file)
     if not end:
@@ -249,8 +242,7 @@ def _entries(data: bytes, before: int) -> list[Member]:
 
 
 def _wide(extra: bytes, packed: int, size: int, offset: int) -> tuple[int, int, int]:
-    """Packed size, size and offset, those that do not fit into 32 bits taken from the field for
-    them."""
+    """Packed size, size and offset, beyond 32 bits from the field for these."""
     data = _field(extra, ZIP64)
     wide = [struct.unpack_from("<Q", data, at)[0] for at in range(0, len(data) - 7, 8)]
     found = [
@@ -368,8 +360,7 @@ class Opened:
         return only_picture(data, self.used[name].size)
 
     def _refusal(self, member: Member, name: str | None) -> str | None:
-        """Why a member is not used; None where it is. ``name`` is its place in the archive, None
-        for one outside."""
+        """Why a member is not used; None where it is. ``name``: its place, None if outside."""
         if name is None:
             return OUTSIDE
         if not name or "\0" in name:
@@ -394,8 +385,7 @@ class Opened:
             return b""
 
     def _too_large(self, member: Member) -> str | None:
-        """Why a member with more bytes than a picture may have is not used; None where its picture
-        ends before."""
+        """Why a member that is too large is not used; None where its picture ends before."""
         try:
             only_picture(self._archive.read(member, MAX_BYTES), member.size)
         except DAMAGE as error:

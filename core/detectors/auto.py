@@ -1,5 +1,4 @@
-"""The detector that looks twice: ``objects`` where it is sure, ``saliency`` for what stands out
-otherwise."""
+"""Looks twice: ``objects`` where it is sure, ``saliency`` for what stands out otherwise."""
 
 from collections.abc import Callable, Iterable, Sequence
 

@@ -74,13 +74,11 @@ class Detector(ABC):
     title: str = ""
     about: str = ""
     tier: str = "bundled"
-    """``bundled``, ``packaged`` (a file in an optional pip package), ``pretrained`` (downloads on
-    first use), ``imported``."""
+    """``bundled``, ``packaged`` (in a pip package), ``pretrained`` (downloads), ``imported``."""
     named: bool = False
     """Whether its boxes bear labels."""
     side: int | None = None
-    """Pixels on the short side that are enough; a JPEG may be decoded smaller, down to twice
-    that."""
+    """Pixels on the short side that suffice; a JPEG may be decoded smaller, down to twice that."""
     forks: bool = True
     """False where it may hang in a process that was forked from one that used it."""
     version: int = 1
@@ -93,8 +91,7 @@ class Detector(ABC):
         return {"detector": self.name, "version": self.version}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to detect: read weights into memory, downloading them first where needed.
-        Cheap to repeat."""
+        """Read weights into memory, downloaded first where needed. Cheap to repeat."""
 
     def detect(self, image: np.ndarray) -> tuple[Box, ...]:
         """Boxes of an RGB uint8 (h, w, 3) picture, best first, ties from left to right; at most
@@ -132,8 +129,7 @@ def _is_even(image: np.ndarray) -> bool:
 
 
 def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:
-    """Boxes inside the picture and with an area, best first. Raises ValueError where a number is
-    not finite."""
+    """Boxes with an area, inside the picture, best first. Raises ValueError on NaN or infinity."""
     kept = []
     for box in boxes:
         if not all(map(math.isfinite, (*box.edges, box.score))):

@@ -17,12 +17,12 @@ import numpy as np
 
 from core import store
 from core.detectors.base import MAX_BOXES, Box, Detector, detectors, iou
+from core.device import FP32
 from core.errors import UserError
 from core.images import resize
 from core.types import Progress, State
 from core.weights import compiled, files, packages
 from core.weights.compiled import Graph
-from core.weights.device import FP32
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 FOLDER, CARD, WEIGHTS = "objects.detector", "card.json", "weights.safetensors"
 SIDE = 256
 MIN_SCORE, SAME = 0.2, 0.5
-"""Boxes below this score are dropped, and those that share more than this (IoU) with a surer
-one."""
+"""Boxes below this score are dropped, and those that share more than this (IoU) with surer ones."""
 OTHERWISE = "choose another detector"
 
 
@@ -70,8 +69,7 @@ class Objects(Detector):
 
     @cached_property
     def card(self) -> dict:
-        """What it was trained on, its digest, its validation. Raises UserError where it can't be
-        read."""
+        """What it was trained on, its digest, its validation. Raises UserError."""
         try:
             told = json.loads((self._home() / CARD).read_text())
             return {**told, "sha256": str(told["sha256"])}
@@ -131,8 +129,7 @@ class Objects(Detector):
         return objects.Network(head).eval().requires_grad_(False)
 
     def compile(self, progress: Progress | None = None) -> None:
-        """The graph of its network, made once a machine (some seconds). Raises UserError as
-        :meth:`load`."""
+        """The graph of its network, made once a machine (some seconds). Raises UserError."""
         self.load()
         with self._lock:
             self._graph = self._graph or compiled.make(self, progress)
@@ -156,8 +153,7 @@ class Objects(Detector):
         return resize(image, SIDE, SIDE)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-        """uint8 (n, SIDE, SIDE, 3) -> (n, places, places, 5), see :class:`.nets.objects.Network`:
-        all of it, as one graph."""
+        """uint8 (n, SIDE, SIDE, 3) -> (n, places, places, 5) of :class:`.nets.objects.Network`."""
         return model(pictures)
 
     def comparable(self, made: np.ndarray) -> np.ndarray:

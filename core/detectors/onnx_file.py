@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.device import team
 from core.errors import UserError
-from core.faiss_loader import team
 from core.types import State
 from core.weights import packages
 
@@ -26,8 +26,7 @@ def runtime_state() -> State:
 
 
 _inherited: list[object] = []
-"""Sessions of the process that this one was forked from: to close one would wait for its threads,
-which are not here."""
+"""Sessions from before a fork: to close one would wait for threads that are not here."""
 
 
 class OnnxFile:
@@ -49,9 +48,8 @@ class OnnxFile:
     @property
     def session(self):
         """The ``onnxruntime.InferenceSession`` of this process."""
-        if (
-            self._process != os.getpid()
-        ):  # a lock that was held while the process forked is held for ever
+        # a lock that was held while the process forked is held for ever
+        if self._process != os.getpid():
             _inherited.append(self._session)
             self._session, self._process, self._lock = None, os.getpid(), threading.Lock()
         with self._lock:
@@ -82,9 +80,8 @@ def _opened(path: Path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     options.inter_op_num_threads = 1
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # other programs want the cores, too
+    # other programs want the cores, too
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # a worker process shares the machine with its like, one for each core
     options.intra_op_num_threads = 1 if multiprocessing.parent_process() is not None else team()
     try:

@@ -38,8 +38,7 @@ OTHERWISE = "choose another detector"
 
 
 class Saliency(Detector):
-    """Boxes around connected important parts; a score is the mean importance inside its part, of at
-    most 1."""
+    """Boxes around connected important parts; a score is the mean importance inside its part."""
 
     name = "saliency"
     title = "Saliency (ViT-S)"
@@ -73,8 +72,7 @@ class Saliency(Detector):
         return {**super().fingerprint(), "weights": ROW.sha256}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Open the file; its digest is checked first. Raises UserError where it is missing or not
-        the right one."""
+        """Open the file, its digest checked. Raises UserError where it is missing or another."""
         if self._file is not None:
             return
         if (state := self.state()).kind != "ready":
@@ -90,8 +88,7 @@ class Saliency(Detector):
         self._file = file
 
     def importance(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) -> float32 map of the same shape of sides, 224 pixels on the longer:
-        0 to 1."""
+        """RGB uint8 (h, w, 3) -> float32 map of the same shape, 224 pixels on the longer side."""
         self.load()
         assert self._file is not None
         height, width = (
@@ -109,8 +106,7 @@ class Saliency(Detector):
 
 
 def boxes_of(importance: np.ndarray) -> list[Box]:
-    """Boxes around the important parts of a map (h, w), those of one thing joined; none where all
-    is equally important."""
+    """Boxes around the important parts of a map (h, w), those of one thing joined."""
     import cv2
 
     low, high = float(importance.min()), float(importance.max())

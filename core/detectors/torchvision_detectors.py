@@ -1,5 +1,4 @@
-"""Detectors of torchvision with its own weights: they find and name the 80 kinds of things of COCO,
-and nothing else."""
+"""Detectors of torchvision with its weights: they find the 80 kinds of things of COCO."""
 
 from __future__ import annotations
 
@@ -79,13 +78,11 @@ class TorchvisionDetector(Detector):
     forks = False
 
     def __init__(self, row: Listed) -> None:
-        self.row, self.name, self.title, self.about, self.side = (
-            row,
-            row.name,
-            row.title,
-            row.about,
-            row.side,
-        )
+        self.row = row
+        self.name = row.name
+        self.title = row.title
+        self.about = row.about
+        self.side = row.side
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 
@@ -149,8 +146,7 @@ class TorchvisionDetector(Detector):
 
 
 def record(row: Listed):
-    """torchvision's record of the weights (an enum member): their address and the names of the
-    kinds."""
+    """torchvision's enum member of the weights: their address and the names of the kinds."""
     lean.load()
     from torchvision.models import get_model_weights
 

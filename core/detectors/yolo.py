@@ -25,8 +25,7 @@ from core.weights import files
 
 PREFIX, SUFFIX = "yolo.", ".onnx"
 MIN_SCORE, SAME = 0.25, 0.45
-"""Boxes below this score are dropped, and those of one class that share more than this (IoU) with a
-surer one."""
+"""Boxes below this score are dropped, or that share more than this (IoU) with a surer one."""
 CANDIDATES = 1000
 USUAL_SIDE, MIN_INPUT, MAX_INPUT = 640, 32, 2048
 GREY = 114
@@ -89,8 +88,7 @@ class Yolo(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Open the file and run it once. Raises UserError: no ONNX, a pickled file, another layout,
-        onnxruntime missing."""
+        """Open the file and run it once. Raises UserError: another kind of file or layout."""
         with self._lock:
             if self._network is None:
                 refuse_pickled(self.path)
@@ -116,8 +114,7 @@ class Yolo(Detector):
 
 
 def refuse_pickled(path: Path) -> None:
-    """Raise a UserError for a file of PyTorch, whatever it is called, and for one that can't be
-    read."""
+    """Raise a UserError for a file of PyTorch, however named, and for one that can't be read."""
     try:
         with open(path, "rb") as file:
             start = file.read(4)
@@ -133,8 +130,7 @@ def refuse_pickled(path: Path) -> None:
 
 
 def examined(file: OnnxFile) -> Network:
-    """What network a file holds, found out by running it on grey once. Raises UserError where it is
-    no YOLO detector."""
+    """What network a file holds, found by running it on grey. Raises UserError: no YOLO."""
     session, name = file.session, file.path.name
     inputs, told = session.get_inputs(), session.get_modelmeta().custom_metadata_map
     if told.get("task", "detect") != "detect":
@@ -189,8 +185,7 @@ def layout(shape: tuple[int, int, int], height: int, width: int, classes: int = 
 
 
 def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray, float, int, int]:
-    """RGB uint8 scaled into (height, width, 3), grey beside it: with the scale, and the pixels left
-    of and above it."""
+    """RGB uint8 scaled into (height, width, 3) on grey; the scale, the pixels left and above."""
     scale = min(width / image.shape[1], height / image.shape[0])
     wide, high = (max(1, round(length * scale)) for length in image.shape[1::-1])
     left, top = (width - wide) // 2, (height - high) // 2
@@ -201,8 +196,7 @@ def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray,
 
 
 def listed(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture's output (rows, columns) -> edges (n, 4) in pixels of the input, scores (n,),
-    classes (n,)."""
+    """One picture's output (rows, columns) -> edges (n, 4) in pixels, scores (n,), classes (n,)."""
     if kind == "listed":
         return raw[:, :4], raw[:, 4], raw[:, 5].astype(int)
     raw = raw.T if kind == "v8" else raw
@@ -216,8 +210,7 @@ def listed(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int]:
-    """Rows that are sure enough, without those that a surer one of their class covers, surest
-    first."""
+    """Rows that are sure enough, without those that a surer one covers, surest first."""
     order = [
         row for row in np.argsort(-scores, kind="stable")[:CANDIDATES] if scores[row] >= MIN_SCORE
     ]
@@ -225,10 +218,8 @@ def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int
     rows: list[int] = []
     for row in order:
         rivals = [one for one in rows if classes[one] == classes[row]]
-        low, high = (
-            np.maximum(edges[rivals, :2], edges[row, :2]),
-            np.minimum(edges[rivals, 2:], edges[row, 2:]),
-        )
+        low = np.maximum(edges[rivals, :2], edges[row, :2])
+        high = np.minimum(edges[rivals, 2:], edges[row, 2:])
         shared = np.maximum(high - low, 0).prod(axis=1)
         if not (shared > SAME * (sizes[rivals] + sizes[row] - shared)).any():
             rows.append(int(row))
@@ -241,8 +232,7 @@ def _batch(pixels: np.ndarray, half: bool) -> np.ndarray:
 
 
 def _sides(shape: list, told: Mapping[str, str], name: str) -> tuple[int, int]:
-    """Height and width of the input: the file's, or where it takes any, those that it was taught
-    with."""
+    """Height and width of the input: the file's, or where it takes any, its training's."""
     taught = _literal(told.get("imgsz", ""))
     taught = (
         taught
@@ -264,8 +254,7 @@ def _sides(shape: list, told: Mapping[str, str], name: str) -> tuple[int, int]:
 
 
 def _names(text: str) -> dict[int, str]:
-    """Class -> name, from the text that ultralytics writes; empty where there is none that can be
-    read."""
+    """Class -> name, from the text that ultralytics writes; empty where it can't be read."""
     found = _literal(text)
     pairs = (
         found.items()

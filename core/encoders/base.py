@@ -40,8 +40,7 @@ class Words(Protocol):
         """A text -> float32 (1, dim), unit length. Raises UserError."""
 
     def cut(self, text: str) -> int:
-        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
-        UserError."""
+        """Tokens that are read of a text that is too long; 0: all of it is. Raises UserError."""
 
 
 class Encoder(ABC):
@@ -62,12 +61,10 @@ class Encoder(ABC):
     about: str = ""
     dim: int = 0
     side: int | None = None
-    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice
-    that."""
+    """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
     batch: int = 64
     forks: bool = True
-    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
-    in the one that builds."""
+    """False where ``prepare`` runs torch, which may hang in a forked process."""
     streams: bool = False
     """True for a network that several threads may run at once, each on one core, and whose
     ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
@@ -83,11 +80,9 @@ class Encoder(ABC):
     """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
     and vectors only choose which pictures of a large gallery are compared."""
     matcher: str = ""
-    """Where hits are ranked so: how the nearest descriptors are found, of
-    :data:`core.keypoints.MATCHERS`."""
+    """How the nearest descriptors are found, if so: one of :data:`core.keypoints.MATCHERS`."""
     base: str | None = None
-    """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
-    twice."""
+    """Name of the encoder whose vectors this one transforms: no picture is encoded twice."""
     words: Words | None = None
     """What puts text into the space of the vectors; None where text has no place there."""
 
@@ -95,8 +90,7 @@ class Encoder(ABC):
         return READY
 
     def fingerprint(self) -> dict:
-        """Every cause of the vectors but the picture: architecture, weights, preprocessing,
-        precision, version."""
+        """What decides the vectors: architecture, weights, preprocessing, precision, version."""
         return {
             "encoder": self.name,
             "dim": self.dim,
@@ -111,13 +105,11 @@ class Encoder(ABC):
 
     @property
     def stored_dim(self) -> int:
-        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
-        kept."""
+        """How many numbers a build keeps of a picture: those of its vector, as a rule."""
         return self.dim
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to encode: read weights into memory, downloading them first where needed.
-        Cheap to repeat."""
+        """Read weights into memory, downloading them first where needed. Cheap to repeat."""
 
     def compile(self, progress: Progress | None = None) -> None:
         """Make ready to encode many pictures: what takes seconds once a machine and makes every
@@ -131,8 +123,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> Prepared:
-        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
-        picklable."""
+        """An RGB uint8 (h, w, 3) picture -> what ``_encode`` takes. Needs no weights; picklable."""
 
     @abstractmethod
     def _encode(self, batch: Sequence[Prepared]) -> np.ndarray:
@@ -174,8 +165,7 @@ class Encoder(ABC):
     def fit(
         self, prepared: Iterable[Prepared], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
-        ``fitted``."""
+        """Learn from a sample what :meth:`with_fit` takes. Only where not ``fitted``."""
         raise UserError(f"{self.name} has nothing to fit.")
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:
@@ -194,8 +184,7 @@ def register(cls: type[Encoder]) -> type[Encoder]:
 
 
 def unit_rows(vectors: np.ndarray, name: str = "encoder") -> np.ndarray:
-    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN
-    or infinity."""
+    """Rows scaled to length 1; zeros become the constant unit vector. Raises ValueError on NaN."""
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} gave a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -13,8 +13,7 @@ BINS = (12, 4, 4)
 
 @register
 class HSVHistogram(Encoder):
-    """Joint histogram of Pillow's HSV at 64 x 64, square-rooted (Hellinger kernel): cosine compares
-    distributions."""
+    """Joint histogram of Pillow's HSV at 64 x 64, square-rooted (Hellinger kernel)."""
 
     name = "hsv.12x4x4"
     title = "HSV histogram"

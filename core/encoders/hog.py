@@ -52,8 +52,7 @@ class HOG(Encoder):
 
 
 def _window(sigma: float = 1.1) -> np.ndarray:
-    """A Gaussian over the 8 x 8 cells, ``sigma`` in half widths of the picture, once for each
-    orientation."""
+    """A Gaussian over the 8 x 8 cells, ``sigma`` in half widths, for each orientation."""
     at = (np.arange(8) - 3.5) / 4.0
     return np.repeat(
         np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * sigma**2)).ravel(), 9

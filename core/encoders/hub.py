@@ -59,8 +59,7 @@ def _candidates(file: str | None) -> tuple[str, ...]:
 
 
 def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> download.Source:
-    """Ask the hub for size and checksum of the first file that it has; it is to be ``kept`` under
-    that name."""
+    """Ask the hub for size and checksum of the first file it has, to be ``kept`` so."""
     import requests
 
     client = lean.hub()
@@ -90,8 +89,7 @@ def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> dow
 
 
 def _head(url: str, headers: dict[str, str]):
-    """HEAD, following a moved repository on the same host; a redirect to the file's storage is the
-    answer itself."""
+    """HEAD, following a moved repository on the same host; one to storage is the answer."""
     import requests
 
     for _ in range(HOPS):
@@ -111,8 +109,7 @@ def _head(url: str, headers: dict[str, str]):
 
 
 def _described(url: str, answer, headers: dict[str, str]) -> download.Source:
-    """What the hub says of a file: the linked headers describe the file itself, the plain ones
-    maybe a redirect."""
+    """What the hub says of a file, by the linked headers: plain ones may be a redirect's."""
     etag = (answer.get("X-Linked-Etag") or answer.get("ETag") or "").removeprefix("W/").strip('"')
     size = answer.get("X-Linked-Size") or (
         "0" if "Location" in answer else answer.get("Content-Length", "0")

@@ -1,5 +1,4 @@
-"""A user's own vectors, standing among the encoders: they know the gallery's pictures and no
-others."""
+"""A user's own vectors, standing among the encoders: they know these pictures alone."""
 
 import json
 from collections.abc import Sequence
@@ -31,11 +30,9 @@ class Imported(Encoder):
                 f"The vectors in {folder.name} can't be read.", fix="Import them again."
             )
         self.folder, self.source, self.digest = folder, meta["source"], meta["sha256"]
-        self.name, self.title, self.dim = (
-            PREFIX + folder.name,
-            meta.get("title") or folder.name,
-            int(meta["dim"]),
-        )
+        self.name = PREFIX + folder.name
+        self.title = meta.get("title") or folder.name
+        self.dim = int(meta["dim"])
 
     def state(self) -> State:
         return State("ready", f"for {self.source} only")
@@ -54,16 +51,13 @@ class Imported(Encoder):
         )
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim) as they were brought, memory-mapped. Raises UserError where the
-        files are damaged."""
+        """Ids, and float32 (n, dim) as brought, memory-mapped. Raises UserError: damaged files."""
         return self._stored()
 
     def unit(self, vectors: np.ndarray) -> np.ndarray:
-        """Some of them float32 (m, dim) as unit rows, and rows of zeros where a vector has no
-        direction."""
-        largest = np.abs(vectors).max(
-            axis=1, keepdims=True
-        )  # so that no square is too large or too small for 32 bits
+        """Some of them float32 (m, dim) as unit rows, zeros where a vector has no direction."""
+        # so that no square is too large or too small for 32 bits
+        largest = np.abs(vectors).max(axis=1, keepdims=True)
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
         return np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
 

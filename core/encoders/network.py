@@ -1,5 +1,4 @@
-"""What pretrained networks share, whichever library they come from: weights, pixels, options,
-precision."""
+"""What pretrained networks share, of whichever library: weights, pixels, options, precision."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ GEM_POWER = 3.0
 
 
 def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
-    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens
-    before the patches."""
+    """Poolings of ``ndim`` dimensions (4 = map, 3 = tokens), ``prefix`` before the patches."""
     if ndim == 4:
         return MAP
     return TOKENS if prefix else TOKENS[1:]
@@ -65,8 +63,7 @@ HELD = ("_model", "_lock")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of pretrained weights without importing torch: one row of a table, checked by
-    tests."""
+    """What is known of pretrained weights without importing torch: a row of a table."""
 
     name: str
     title: str
@@ -141,8 +138,7 @@ class Network(Compilable):
 
     @cached_property
     def form(self) -> str:
-        """The number format it runs in: fixed for this object when first asked, so that its vectors
-        stay of one kind."""
+        """The number format: fixed when first asked, so that its vectors stay of one kind."""
         return precision.recorded(self)
 
     @property
@@ -169,8 +165,7 @@ class Network(Compilable):
         return weights.found(self.weights_name)
 
     def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
-        """What the weights file holds, under the names of the library. Raises UserError where it is
-        damaged."""
+        """What the weights file holds, under the names of the library. Raises UserError."""
         return weights.read(path)
 
     def fingerprint(self) -> dict:
@@ -198,8 +193,7 @@ class Network(Compilable):
         )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
-        """A new network with the weights as they were published, in fp32: what training starts
-        from. Raises as ``load``."""
+        """A new network with the published weights, in fp32, to train. Raises as ``load``."""
         path = self._file() or self._fetch(progress)
         return self._build(self._tensors(path), path).eval().requires_grad_(False)
 
@@ -220,8 +214,7 @@ class Network(Compilable):
                 self._model = precision.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
-        normalised."""
+        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
         return precision.run(model, self._features, self._normalised(batch, model), form)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
@@ -285,8 +278,7 @@ class Network(Compilable):
 
     @abstractmethod
     def _dim(self) -> int:
-        """Length of the vectors with the options given. Raises UserError where the network can't
-        take them."""
+        """Length of the vectors with the options given. Raises UserError: not with these."""
 
     @abstractmethod
     def _fetch(self, progress: Progress | None) -> Path:

@@ -127,8 +127,7 @@ def _layer_norm(parts: torch.Tensor, layer: torch.nn.LayerNorm) -> torch.Tensor:
 
 
 def mirrored(parts: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
-    """Parts of the mean of two unit vectors: the picture's, and its mirror image's (both (n, h, w,
-    c)), turned back."""
+    """Parts of the mean of the picture's vector and its mirror image's (both (n, h, w, c))."""
     return _unit(parts) + _unit(turned).flip(2)
 
 
@@ -137,8 +136,7 @@ def _unit(parts: torch.Tensor) -> torch.Tensor:
 
 
 def others(height: int, width: int, reach: int = 1) -> torch.Tensor:
-    """bool (h x w, h x w): for each place of a grid every position that is more than ``reach`` rows
-    or columns away."""
+    """bool (h x w, h x w): for each place those more than ``reach`` rows or columns away."""
     import torch
 
     rows, columns = (torch.arange(one) for one in (height, width))
@@ -171,8 +169,7 @@ def patches(
 
 
 def patches_of(model: torch.nn.Module, found: torch.Tensor) -> torch.Tensor:
-    """:func:`patches` of what ``forward_features`` of a timm network gives, in either order of its
-    axes."""
+    """:func:`patches` of timm's ``forward_features``, in either order of its axes."""
     if found.ndim == 4 and str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC"):
         return found.permute(0, 3, 1, 2)
     known = getattr(getattr(model, "patch_embed", None), "grid_size", None)
@@ -197,8 +194,7 @@ def _array(values: torch.Tensor) -> np.ndarray:
 
 
 def told(parts: np.ndarray, vectors: np.ndarray, how: str, tokens: str = TOKENS) -> list[Positions]:
-    """One :class:`Positions` a picture, exact where parts (n, h, w, dim) sum to vectors (n, dim),
-    but for their lengths."""
+    """A :class:`Positions` a picture, exact where parts (n, h, w, dim) sum to vectors (n, dim)."""
     exact = sums_to(parts, vectors)
     return [Positions(one, exact, how if exact else tokens) for one in parts]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core import store
+from core.device import FP32, device_kind, device_name
 from core.errors import UserError
-from core.weights.device import FP32, device_kind, device_name
 
 log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"
@@ -28,8 +28,7 @@ KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast", "bf16-graph")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A decision and the measurements behind it. ``rates`` in pictures per second; overlap of the
-    top 10 with fp32."""
+    """A decision; ``rates`` in pictures per second; overlap of the top 10 with fp32."""
 
     form: str
     reason: str
@@ -109,11 +108,9 @@ def offered() -> tuple[str, ...]:
     import torch
 
     if device_kind() == "cuda":
-        return (
-            ("fp16-autocast", "bf16-autocast")
-            if torch.cuda.is_bf16_supported()
-            else ("fp16-autocast",)
-        )
+        if torch.cuda.is_bf16_supported():
+            return ("fp16-autocast", "bf16-autocast")
+        return ("fp16-autocast",)
     has = any(
         getattr(torch.cpu, ask, bool)()
         for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -122,8 +119,7 @@ def offered() -> tuple[str, ...]:
 
 
 def placed(model: torch.nn.Module) -> torch.nn.Module:
-    """On the device it will run on, channels last in memory (which convolutions here run faster
-    on)."""
+    """On the device it will run on, channels last in memory (faster for convolutions)."""
     import torch
 
     return model.to(device=device_kind(), memory_format=torch.channels_last)
@@ -156,8 +152,7 @@ def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
 
 
 def whole(on_gpu: bool) -> AbstractContextManager:
-    """All 32 bits of fp32: a GPU would round the factors of convolutions to 10 bits (TF32) unless
-    it is told not to."""
+    """All 32 bits of fp32: a GPU rounds convolutions to 10 bits (TF32) unless told not to."""
     import torch
 
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_gpu else nullcontext()

@@ -1,5 +1,4 @@
-"""From a picture to the square of pixels that a network was trained on, as the weights' own record
-says."""
+"""From a picture to the square of pixels that a network was trained on, as its record says."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
 }
 LONGEST = 8
-"""Beyond this ratio of sides only what the crop will keep is resampled: a 20,000 x 1 strip would
-need gigabytes."""
+"""Beyond this ratio of sides only what is kept is resampled: strips would need gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ class Preprocess:
 
     @property
     def kept(self) -> tuple:
-        """What :meth:`pixels` does: everything but what is done to the numbers, which comes
-        later."""
+        """What :meth:`pixels` does: everything but what is done to the numbers, later."""
         paper = self.mean if self.mode == "border" else None
         return self.size, self.resize, self.interpolation, self.mode, paper
 
@@ -59,8 +56,7 @@ class Preprocess:
         return replace(self, size=size, resize=math.floor(size * self.resize / self.size))
 
     def pixels(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's
-        transforms do on a PIL image."""
+        """RGB uint8 (h, w, 3) -> (size, size, 3), as torchvision's transforms on a PIL image."""
         kind = FILTERS[self.interpolation]
         if self.mode == "squash":
             picture = Image.fromarray(image).resize((self.resize, self.resize), kind)

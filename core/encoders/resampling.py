@@ -30,8 +30,7 @@ _tried = False
 
 
 def load() -> bool:
-    """Make :func:`window` ready. Cheap to repeat. False where numba is missing, or this Pillow
-    computes otherwise."""
+    """Make :func:`window` ready. False without numba, or where this Pillow computes otherwise."""
     global _kernel, _tried
     with _lock:
         if not _tried:
@@ -130,8 +129,7 @@ def _agrees(kernel: Callable) -> bool:
 
 
 def _compiled() -> Callable:
-    """The kernel; compiled once a machine, some seconds, and kept beside Python's own files of
-    compiled code."""
+    """The kernel; compiled once a machine (seconds), and kept beside Python's compiled files."""
     import numba
     from numba import types
 
@@ -148,13 +146,11 @@ def _resampled(image, left, across, top, down, out):  # type: ignore[no-untyped-
     """Lines, then columns, each sum rounded to a byte. Casts keep numba at 32 bits, and places
     without a sign: one that may count from the end is looked at each time."""
     i4, u4, half, shift = np.int32, np.uint32, np.int32(1 << 21), np.int32(22)
-    low, high, one, two, three = (
-        np.int32(0),
-        np.int32(255),
-        np.uint32(1),
-        np.uint32(2),
-        np.uint32(3),
-    )
+    low = np.int32(0)
+    high = np.int32(255)
+    one = np.uint32(1)
+    two = np.uint32(2)
+    three = np.uint32(3)
     side, line = out.shape[0], image.shape[1] * 3
     first = top[0]
     wide = np.empty((top[side - 1] + down.shape[1] - first, out.shape[1] * 3), np.uint8)

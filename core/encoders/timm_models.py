@@ -223,8 +223,7 @@ class TimmNetwork(Network):
 
 
 class PackagedNetwork(TimmNetwork):
-    """A network of timm whose weights a package brings: ready offline. Without the package it
-    downloads like any other."""
+    """A network of timm whose weights a package brings: ready offline, else downloaded."""
 
     def __init__(self, row: Package, options: dict[str, str]) -> None:
         listed = Listed(
@@ -284,9 +283,8 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
     import timm
     import torch
 
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # on the meta device the first weights would import torch's compiler
+    # on the meta device the first weights would import torch's compiler
+    with torch.random.fork_rng(devices=[]):
         return tuple(
             (key, value.shape) for key, value in timm.create_model(name).state_dict().items()
         )
@@ -295,8 +293,7 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
 def _create(
     name: str, size: int | None, state: dict | None = None, path: Path | None = None
 ) -> torch.nn.Module:
-    """timm's network, with every weight from ``state`` (strictly: one that is missing would be
-    random)."""
+    """timm's network, with every weight from ``state``; none may be missing."""
     lean.load()
     import timm
 
@@ -324,8 +321,7 @@ def _take_head_off(model: torch.nn.Module, name: str) -> None:
 
 
 def _has_projection(name: str) -> bool:
-    """Whether the last layer leads to the space that pictures and captions share, not to
-    classes."""
+    """Whether the last layer leads to the space that pictures and captions share, no classes."""
     return "clip" in name and _config(name).num_classes not in (0, 1000, 11821, 21841, 21843)
 
 
@@ -406,8 +402,7 @@ def _find(name: str) -> TimmNetwork | None:
 
 @cache
 def _full_name(base: str) -> str | None:
-    """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual
-    tag."""
+    """``architecture.tag`` that timm has weights for; a bare architecture means its usual tag."""
     lean.load()
     import timm
 

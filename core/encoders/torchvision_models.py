@@ -1,5 +1,4 @@
-"""Pretrained networks of torchvision, with torchvision's own weights: ``architecture.weights``, in
-small letters."""
+"""Networks of torchvision with its own weights: ``architecture.weights`` in small letters."""
 
 from __future__ import annotations
 
@@ -175,8 +174,7 @@ def _take_head_off(model: torch.nn.Module) -> None:
 def _features(
     model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str
 ) -> torch.Tensor:
-    """The model's vector; with ``pool``, what goes into its own pooling (or comes out of a ViT's
-    encoder) instead."""
+    """The model's vector; with ``pool`` what goes into its pooling (or out of a ViT's encoder)."""
     if pool is None:
         return model(pixels)
     found, prefix, _ = _maps(model, pixels, name)

@@ -41,8 +41,7 @@ LEVELS = 127
 
 
 def pack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict with every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,);
-    others small."""
+    """Every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,); others small."""
     import torch
 
     made: dict[str, torch.Tensor] = {}
@@ -68,8 +67,7 @@ def _rows(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def unpack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict that :func:`pack` was given, to its precision; one that was not packed comes
-    back as it is."""
+    """The state dict that :func:`pack` was given, to its precision; others as they are."""
     made = {}
     for name, value in state.items():
         if name.endswith(SCALE):
@@ -125,8 +123,7 @@ class Trained(Compilable):
 
     @cached_property
     def form(self) -> str:
-        """The number format it encodes in: fixed for this object when first asked, so that its
-        vectors stay of one kind."""
+        """The number format: fixed when first asked, so that its vectors stay of one kind."""
         return precision.recorded(self)
 
     def weights_digest(self) -> str:
@@ -157,8 +154,7 @@ class Trained(Compilable):
 
     @property
     def model(self) -> torch.nn.Module:
-        """The network as it encodes, loaded. The one in fp32 is shared, so weights are rounded in a
-        copy."""
+        """The network as it encodes. The one in fp32 is shared: weights are rounded in a copy."""
         if not self.form.endswith("weights"):
             return self._ready()
         if self._rounded is None:
@@ -166,8 +162,7 @@ class Trained(Compilable):
         return self._rounded
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
-        normalised."""
+        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
         return precision.run(
             model, lambda network, pixels: network(pixels), self._input(batch), form
         )
@@ -182,8 +177,7 @@ class Trained(Compilable):
         return middle.kept if middle else ("squeezed", self.blueprint.size)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (size, size, 3), as in training: the whole picture squeezed into the square, or its
-        middle."""
+        """uint8 (size, size, 3), as in training: the picture squeezed, or its middle."""
         if middle := self.blueprint.centred:
             return middle.pixels(image)
         return resize(image, self.blueprint.size, self.blueprint.size)
@@ -239,8 +233,7 @@ class Trained(Compilable):
             return self._ready().code(pixels).cpu().numpy()
 
     def draw(self, codes: np.ndarray) -> np.ndarray:
-        """An autoencoder's drawings of codes (n, dim): uint8 (n, size, size, 3). Raises
-        UserError."""
+        """Drawings of codes (n, dim): uint8 (n, size, size, 3). Raises UserError."""
         import torch
 
         self._need_decoder()
@@ -260,8 +253,7 @@ class Trained(Compilable):
         return self.draw(self.codes(images))
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
-        """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to
-        2. Raises UserError."""
+        """A siamese network's distance of RGB uint8 pairs: float32 (n,), 0..2. Raises UserError."""
         import torch
 
         if self.card["network"]["kind"] != "siamese":
@@ -276,8 +268,7 @@ class Trained(Compilable):
 
     @property
     def threshold(self) -> float | None:
-        """The distance below which a siamese network calls a pair the same, chosen on its
-        validation pairs."""
+        """The distance below which a siamese network says the same, by its validation pairs."""
         return self.card.get("threshold")
 
     def _ready(self) -> torch.nn.Module:
@@ -294,21 +285,16 @@ def _parts(network: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 class Untrained(Trained):
-    """The same network with random weights: what its training is measured against. Known by its
-    name, and listed nowhere."""
+    """The same network with random weights, to measure training against. Listed nowhere."""
 
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
         self.blueprint = Blueprint.from_dict(card["network"])
-        self.name, self.title, self.tier = (
-            card["name"] + UNTRAINED,
-            f"{card['name']}, untrained",
-            "trained",
-        )
-        self.family, self.about = (
-            card.get("family", "network"),
-            "The same network with random weights, before its training.",
-        )
+        self.name = card["name"] + UNTRAINED
+        self.title = f"{card['name']}, untrained"
+        self.tier = "trained"
+        self.family = card.get("family", "network")
+        self.about = "The same network with random weights, before its training."
         self.dim, self.side = self.blueprint.dim, self.blueprint.resize or self.blueprint.size
         self._network = self._rounded = None
         self._graphs = {}
@@ -325,8 +311,7 @@ class Untrained(Trained):
 
 @functools.lru_cache(maxsize=8)
 def encoding_network(folder: Path, sha256: str) -> torch.nn.Module:
-    """The network of a model folder as it encodes fastest: shared by all who ask, and no longer fit
-    to be trained."""
+    """The network of a model folder as it encodes fastest: shared, not to be trained."""
     import torch
 
     network, blueprint = _read(folder, sha256), Blueprint.from_dict(read_card(folder)["network"])
@@ -390,16 +375,13 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return (
-        next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
-        if _plain(name)
-        else None
-    )
+    if _plain(name):
+        return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
+    return None
 
 
 def _plain(name: str) -> bool:
-    """Whether a name can be a model's folder: no path, no longer than file systems allow, no
-    detector."""
+    """Whether a name can be a model's folder: no path, not too long, no detector."""
     return (
         not name.endswith(DETECTOR)
         and "/" not in name

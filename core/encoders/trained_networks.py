@@ -87,14 +87,11 @@ class Blueprint:
     std: tuple[float, float, float] = STD
     options: dict = field(default_factory=dict)
     levels: int = 1
-    """How many of a convolutional network's last stages the embedding sees; earlier ones keep
-    colour and texture."""
+    """Last stages of a convolutional network that the embedding sees: early ones keep colour."""
     mirror: bool = False
-    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in
-    retrieval."""
+    """Whether the embedding is the mean of the picture's and its mirror image's."""
     neck: bool = True
-    """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
-    the backbone's own."""
+    """Whether a normalised linear layer makes the embedding, else ``dim`` is the backbone's."""
     resize: int = 0
     """Pixels of the short side before the middle square is cut out, as published weights ask for; 0
     = all of the picture, squeezed into the square."""
@@ -222,8 +219,7 @@ def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:
 
 
 def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
-    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with
-    VGG."""
+    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval."""
     import torch
 
     if hasattr(network, "pre_logits"):
@@ -232,8 +228,7 @@ def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def to_input(pictures: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
-    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster on every CPU
-    that we measured)."""
+    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster)."""
     import torch
 
     mean = torch.tensor(blueprint.mean, device=pictures.device).view(1, 3, 1, 1)
@@ -247,8 +242,6 @@ def from_output(drawn: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
     """The way back: a decoder's output -> uint8 (n, 3, size, size)."""
     import torch
 
-    mean, std = (
-        torch.tensor(blueprint.mean).view(1, 3, 1, 1),
-        torch.tensor(blueprint.std).view(1, 3, 1, 1),
-    )
+    mean = torch.tensor(blueprint.mean).view(1, 3, 1, 1)
+    std = torch.tensor(blueprint.std).view(1, 3, 1, 1)
     return (drawn.float().cpu() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)

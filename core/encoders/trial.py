@@ -1,5 +1,4 @@
-"""Trying the number formats of this machine on a sample of pictures: how fast, and does it still
-rank the same."""
+"""Number formats tried on a sample of pictures: how fast, and does it still rank the same."""
 
 from __future__ import annotations
 
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.device import FP32, one_core
 from core.encoders import precision
 from core.encoders.base import Encoder, unit_rows
 from core.encoders.precision import Record
 from core.neighbours import cosine_matrix, nearest, rows_without_own
 from core.weights import compiled
-from core.weights.device import FP32, one_core
 
 if TYPE_CHECKING:
     from core.encoders.network import Network
@@ -114,8 +113,7 @@ def _runner(encoder: Network, form: str) -> Callable[[Sequence[np.ndarray]], np.
 
 
 def top_overlap(first: np.ndarray, second: np.ndarray, k: int = TOP) -> float:
-    """Mean share of the ``k`` nearest others (cosine) that two sets of unit vectors (n, dim) of the
-    same things share."""
+    """Mean share of the ``k`` nearest others that two sets of unit vectors (n, dim) share."""
     k = min(k, len(first) - 1)
     rows = np.arange(len(first))
     lists = (
@@ -139,8 +137,7 @@ def _map_change(
 
 
 def mean_average_precision(vectors: np.ndarray, labels: np.ndarray) -> float:
-    """mAP of each picture searching the others, relevant = same label; NaN where no label occurs
-    twice."""
+    """mAP of each searching the others, relevant = same label; NaN: no label occurs twice."""
     from sklearn.metrics import average_precision_score
 
     scores, same = cosine_matrix(vectors, vectors), labels[:, None] == labels[None]

@@ -1,5 +1,4 @@
-"""Local features: SIFT keypoints, gathered into one vector by VLAD around a codebook of the
-gallery."""
+"""SIFT keypoints, gathered into one vector by VLAD around a codebook of the gallery."""
 
 from __future__ import annotations
 
@@ -51,8 +50,7 @@ class SiftVlad(Encoder):
         return {**super().fingerprint(), "fit": self._digest}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), of the picture at 256
-        pixels on the long side."""
+        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), at 256 pixels."""
         return detect(image, self.side).descriptors
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:

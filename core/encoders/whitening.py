@@ -77,9 +77,8 @@ class Whitened(Encoder):
         return Positions(parts @ self._arrays["axes"].T, True, f"{found.how}; whitened")
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        return self._moved(
-            self._encoder.encode_prepared(batch)
-        )  # whoever asks scales it, once: twice is another last digit
+        # whoever asks scales it, once: twice is another last digit
+        return self._moved(self._encoder.encode_prepared(batch))
 
     def with_base(self, encoder: Encoder) -> Whitened:
         """The same on this object for its base: one that is loaded, or fitted."""
@@ -104,9 +103,8 @@ class Whitened(Encoder):
         solver = "covariance_eigh" if len(rows) >= rows.shape[1] else "full"
         found = PCA(self.dim, svd_solver=solver).fit(np.asarray(rows, dtype=np.float64))
         variance = found.explained_variance_
-        floor = (
-            max(variance[0], 1e-12) * 1e-6
-        )  # directions in which the gallery does not differ would be pure noise
+        # directions in which the gallery does not differ would be pure noise
+        floor = max(variance[0], 1e-12) * 1e-6
         scale = np.where(variance > floor, 1.0 / np.sqrt(np.maximum(variance, floor)), 0.0)
         axes = (found.components_ * scale[:, None]).astype(np.float32)
         return {"mean": found.mean_.astype(np.float32), "axes": axes}
@@ -124,11 +122,7 @@ class Whitened(Encoder):
         return made
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors of the base (n, base dim) -> float32 (n, dim), unit rows.
-
-        Raises:
-            UserError: not fitted yet.
-        """
+        """Base vectors (n, base dim) -> unit rows float32 (n, dim). Raises UserError: unfitted."""
         return unit_rows(self._moved(vectors), self.name)
 
     def _moved(self, vectors: np.ndarray) -> np.ndarray:
@@ -157,8 +151,7 @@ def hashed(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _find(name: str) -> Whitened | None:
-    """Any name with ``pca=``; and, as no other room took it, the error for an option that a known
-    encoder lacks."""
+    """Any name with ``pca=``; and the error for an option that a known encoder lacks."""
     base, options = opt.split(name)
     if not options:
         return None

@@ -78,8 +78,7 @@ REPOSITORIES = {
     "vit_gigantic_patch14_clip_224.laion2b": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
     "vit_so400m_patch14_siglip_378.webli": "timm/ViT-SO400M-14-SigLIP-384",
 }
-"""Where open_clip published both towers of what timm publishes the picture tower of, as its table
-of pretrained models says."""
+"""Where open_clip published both towers of timm's network, by its pretrained table."""
 BYTES = {
     "vit_base_patch16_clip_224.openai": 599 * 10**6,
     "vit_base_patch16_siglip_224.webli": 813 * 10**6,
@@ -198,8 +197,7 @@ class Captions:
         return unit_rows(found, self.weights_name)
 
     def cut(self, text: str) -> int:
-        """How many tokens the tower reads of a text that is too long for it; 0 where it reads all.
-        Raises as :meth:`load`."""
+        """Tokens that the tower reads of a text too long for it; else 0. Raises as :meth:`load`."""
         found = self._ready().read(text)
         return len(found.ids) if found.overflowing else 0
 

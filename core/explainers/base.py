@@ -156,8 +156,7 @@ def _at_most(image: np.ndarray, side: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """What counts where: ``values`` float32 (h, w), 0..1, row 0 at the top, over the part ``box``
-    of a picture."""
+    """What counts where: ``values`` float32 (h, w), 0..1, over the part ``box``."""
 
     values: np.ndarray
     box: Edges = WHOLE
@@ -285,8 +284,7 @@ class Explainer(ABC):
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
-    """What raises a score, as a map 0..1: negative values are 0, the largest is 1; float32, rounded
-    so that it prints short."""
+    """What raises a score, as a map 0..1: negatives are 0, the largest 1; float32, rounded."""
     kept = np.maximum(np.asarray(values, np.float64), 0.0)
     most = kept.max(initial=0.0)
     return np.round(kept / most if most > 1e-12 else np.zeros_like(kept), 4).astype(np.float32)

@@ -9,8 +9,7 @@ MAX_SHOWN = 1024
 
 
 class Buckets(Explainer):
-    """Which bits of the two codes are equal, and which bands as a whole: the terms in which the
-    index found the hit."""
+    """Which bits of the codes are equal, and which whole bands: how the index found the hit."""
 
     name = "buckets"
     title = "Buckets"

@@ -74,8 +74,7 @@ def _coarse(values: np.ndarray) -> np.ndarray:
 
 
 def _mean_colour(pair: Pair, bins: list[np.ndarray], which: int) -> tuple[int, int, int]:
-    """The mean colour of a bin's pixels in both pictures; the middle of the bin where it has
-    none."""
+    """The mean colour of a bin's pixels in both pictures; the bin's middle where it has none."""
     pixels = [
         resize(image, SIDE, SIDE)[place == which]
         for image, place in zip(pair.images, bins, strict=True)

@@ -93,8 +93,7 @@ def _elsewhere(cover: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 
 def covered(image: np.ndarray, cover: np.ndarray, box: Edges) -> np.ndarray:
-    """A copy of a picture with the cells of ``cover`` (bool (h, w), over the part ``box``) in the
-    colour of its edge."""
+    """A picture with the cells ``cover`` (bool (h, w), over ``box``) in its edge's colour."""
     made = image.copy()
     top, left, rows, columns = pixels(image, cover.shape, box)
     mask = cover[np.ix_(rows, columns)]

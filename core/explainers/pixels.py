@@ -26,8 +26,7 @@ GREY = 127.0
 
 
 class Pixels(Explainer):
-    """How the score would change without each pixel, and the difference of the two small
-    pictures."""
+    """How the score would change without each pixel, and the difference of both small pictures."""
 
     name = "pixels"
     title = "Pixels"

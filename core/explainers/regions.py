@@ -116,8 +116,7 @@ def unit(parts: np.ndarray) -> np.ndarray:
 
 
 def matrix(left: np.ndarray, right: np.ndarray) -> Links:
-    """What each pair of positions adds to the cosine, on grids of at most ``MAX_LINKED`` a side; it
-    sums to the cosine."""
+    """What pairs of positions add to the cosine, on grids of at most ``MAX_LINKED`` a side."""
     small = [
         _joined(one.reshape(-1, one.shape[2]), one.shape[:2], sums=True) for one in (left, right)
     ]
@@ -133,8 +132,7 @@ def _linked(grid: tuple[int, int]) -> tuple[int, int]:
 
 
 def _joined(rows: np.ndarray, grid: tuple[int, int], sums: bool = False) -> np.ndarray:
-    """Rows (h x w, c) of a grid, brought onto a grid of at most ``MAX_LINKED`` a side: their sums,
-    or their means."""
+    """Rows (h x w, c) of a grid, on a grid of at most ``MAX_LINKED`` a side: sums, or means."""
     small = _linked(grid)
     if small == tuple(grid):
         return rows

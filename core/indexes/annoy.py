@@ -1,5 +1,4 @@
-"""Annoy (Bernhardsson, 2013): a forest of trees, each of which halves the vectors again and
-again."""
+"""Annoy (Bernhardsson, 2013): a forest of trees, each halving the vectors again and again."""
 
 import tempfile
 import time
@@ -8,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from core.device import threads
 from core.disk import os_error
-from core.faiss_loader import threads
 from core.indexes.base import Beside, Knob, Unreadable, blocks, indexes
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress
@@ -70,9 +69,8 @@ class Annoy(Beside):
             for row in range(part.start, part.stop):
                 forest.add_item(row, vectors[row])
         forest.build(int(knobs["trees"]), n_jobs=threads())
-        with (
-            tempfile.TemporaryDirectory() as folder
-        ):  # saved and mapped; the file lives on without its name
+        # saved and mapped; the file lives on without its name
+        with tempfile.TemporaryDirectory() as folder:
             _write(forest, Path(folder) / FILE)
             self._bytes = (Path(folder) / FILE).stat().st_size
         self._forest = forest
@@ -109,8 +107,7 @@ class Annoy(Beside):
 
 
 def _write(forest: Any, path: Path) -> None:
-    """Raises OSError with its number, which the library leaves out, where the disk is full or
-    forbidden."""
+    """Raises OSError with the number that the library leaves out, on a full or forbidden disk."""
     try:
         forest.save(str(path))
     except OSError as error:

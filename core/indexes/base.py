@@ -71,14 +71,11 @@ class Index(ABC):
     package: str = ""
     """What has to be installed besides the product's own packages, by its name of import."""
     selects: bool = False
-    """Whether a filter goes into the search itself; otherwise more is fetched until enough is
-    left."""
+    """Whether a filter goes into the search itself; else more is fetched until enough is left."""
     partial: bool = False
-    """Whether rows that share nothing with the query are never answered, however many are asked
-    for."""
+    """Whether rows that share nothing with the query are never answered, whatever is asked for."""
     walks: bool = False
-    """Whether it walks a graph, which need not lead to every row: where too few were seen, all are
-    compared."""
+    """Whether it walks a graph: where that leads to too few rows, all are compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
     grows: bool = False
@@ -239,8 +236,7 @@ class Index(ABC):
     def _filtered(
         self, queries: np.ndarray, k: int, mask: np.ndarray, where: Where, knobs: dict[str, Any]
     ) -> Hits:
-        """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
-        one."""
+        """What ``mask`` allows, as many as there are, unless the index is a ``partial`` one."""
         left = np.flatnonzero(mask)
         if not len(left):
             return nothing(len(queries), k)
@@ -255,35 +251,29 @@ class Index(ABC):
                 else self._overfetch(queries, k, mask, knobs)
             )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return (
-            join(hits, short, nearest(queries[short], self.rows, left, k))
-            if compares and len(short)
-            else hits
-        )
+        if compares and len(short):
+            return join(hits, short, nearest(queries[short], self.rows, left, k))
+        return hits
 
     def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
-        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all
-        are compared."""
+        """Hits (q, k) of a walk; where its graph led to too few rows, all are compared."""
         if hits.ids[:, min(k, self.size) - 1].min() >= 0:
             return hits
         short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
         return join(hits, short, nearest(queries[short], self.rows, np.arange(self.size), k))
 
     def _by_fields(self, queries: np.ndarray, k: int, where: Where, **knobs: float) -> Hits | None:
-        """A search by what rows say, where ``engine``; None where it does not keep one of
-        these fields."""
+        """A search by what rows say, where ``engine``; None where it keeps no such field."""
         return None
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        """A search that looks at the allowed rows alone, where ``selects``: here by comparing every
-        one of them."""
+        """A search among the allowed rows alone, where ``selects``: here by comparing all."""
         return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(
         self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
-        """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all
-        were seen."""
+        """Fetch four times as many each time, until ``k`` are allowed or all were seen."""
         count = int(np.count_nonzero(mask))
         wanted = min(self.size, int(1.5 * k * self.size / count) + 16)
         while True:
@@ -370,8 +360,7 @@ def let_go(kind: str, folder: Path) -> None:
 
 
 def _finite(vectors: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that
-    grows too large."""
+    """Whether no number is NaN or infinite. Of one vector its square says so quicker."""
     if len(vectors) == 1 and math.isfinite(np.dot(vectors[0], vectors[0])):
         return True
     return all(
@@ -400,8 +389,7 @@ class Knob:
     more: int = 1
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this knob's kind of number. Raises UserError where it is none, or outside
-        ``low`` to ``high``."""
+        """``value`` as this knob's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         right = (
             isinstance(value, (int, float, np.number))
@@ -443,10 +431,8 @@ class Beside(Index):
         """Map the vectors; returns what was noted."""
         built = json.loads((folder / BUILT).read_text())
         mapped = np.load(folder / VECTORS, mmap_mode="r")
-        self._vectors, self._seconds = (
-            np.asarray(mapped),
-            built["build_s"],
-        )  # rows of a memmap itself are slow to take
+        # rows of a memmap itself are slow to take
+        self._vectors, self._seconds = (np.asarray(mapped), built["build_s"])
         if self._vectors.ndim != 2 or self._vectors.dtype != np.float32:
             raise Unreadable(folder)
         self.size, self.dim = self._vectors.shape
@@ -454,8 +440,7 @@ class Beside(Index):
 
 
 def blocks(count: int, size: int, progress: Progress | None) -> Iterator[slice]:
-    """Slices of at most ``size`` over ``count`` rows; ``progress`` hears of each that is done, and
-    may stop the work."""
+    """Slices of ``size`` over ``count`` rows; ``progress`` hears of each, and may stop."""
     report(progress, 0, count)
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))

@@ -93,8 +93,7 @@ class Diffusion(Beside):
         return best(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
 
     def _some(self, queries: np.ndarray, kept: int, knobs: dict) -> tuple[np.ndarray, np.ndarray]:
-        """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32
-        (q, kept)."""
+        """Each query's ``kept`` nearest rows int64 (q, kept), best first, and scores float32."""
         found = nearest(queries, self.rows, range(self.size), kept)
         return found.ids, np.stack(
             [self._spread(*pair, knobs) for pair in zip(found.ids, found.scores, strict=True)]

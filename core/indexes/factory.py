@@ -115,8 +115,7 @@ class Plan:
 
 @lru_cache(maxsize=64)
 def plan(text: str) -> Plan:
-    """Read a factory line. Raises UserError where it is none, or one with parts that are not
-    offered here."""
+    """Read a factory line. Raises UserError where it is none, or not offered here."""
     parts = text.split(",") if len(text) <= LONGEST else []
     found: dict = {"text": text}
     if len(parts) > 1 and (match := TRANSFORM.fullmatch(parts[0])):
@@ -234,9 +233,8 @@ class FactoryIndex(Beside):
             raise UserError(hours, "At most one.", "Use fewer lists.")
 
     def _made(self, dim: int) -> Any:
-        hashed = self._plan.code.startswith(
-            "LSH"
-        )  # compares bits, which faiss calls no inner product
+        # compares bits, which faiss calls no inner product
+        hashed = self._plan.code.startswith("LSH")
         metric = faiss().METRIC_L2 if hashed else faiss().METRIC_INNER_PRODUCT
         try:
             index = faiss().index_factory(dim, self._plan.text, metric)
@@ -244,15 +242,13 @@ class FactoryIndex(Beside):
             raise self._said(error) from error
         inner = self._inner(index)
         if hasattr(inner, "do_polysemous_training"):
-            inner.do_polysemous_training = (
-                False  # orders the codes for a filter that is not used, and takes minutes
-            )
+            # orders the codes for a filter that is not used, and takes minutes
+            inner.do_polysemous_training = False
         if self._plan.parts:  # as often as helps: faiss's own 50 rounds of it take minutes
             turn = faiss().downcast_VectorTransform(index.chain.at(0))
             turn.niter, turn.niter_pq, turn.niter_pq_0 = OPQ_ROUNDS, 2, 10
-            self._codes = turn.pq = faiss().ProductQuantizer(
-                turn.d_out, turn.M, 8
-            )  # faiss keeps no reference to it
+            # faiss keeps no reference to it
+            self._codes = turn.pq = faiss().ProductQuantizer(turn.d_out, turn.M, 8)
             quiet(turn)
         quiet(inner)
         return index
@@ -296,11 +292,9 @@ class FactoryIndex(Beside):
 
 
 def _find(name: str) -> FactoryIndex | None:
-    return (
-        FactoryIndex("".join(name.removeprefix(PREFIX).split()))
-        if name.startswith(PREFIX)
-        else None
-    )
+    if name.startswith(PREFIX):
+        return FactoryIndex("".join(name.removeprefix(PREFIX).split()))
+    return None
 
 
 indexes.add_finder(list, _find)

@@ -48,8 +48,7 @@ def suits(trained_on: int, rows: int) -> bool:
 
 
 def owned(path: Path) -> Any:
-    """An index read into memory, so that it can be changed: one by memory map ends the process.
-    Raises Unreadable."""
+    """An index read into memory, to be changed: mapped, it ends the process. Or Unreadable."""
     try:
         return faiss().read_index(str(path))
     except RuntimeError as error:
@@ -156,13 +155,11 @@ class Row:
     lossy: bool = False
     selects: bool = True
     grows: bool = False
-    """Whether what is built is worth taking over when the gallery has changed: it was trained for
-    long, or is a graph."""
+    """Whether what is built outlives changes of the gallery: long training, or a graph."""
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
-    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its
-    training wants."""
+    """About 4 sqrt(n) lists, as faiss advises, with the 39 vectors in each that training wants."""
     return {"nlist": max(1, min(round(4 * math.sqrt(n)), n // 39))}
 
 
@@ -337,9 +334,8 @@ class FaissIndex(Index):
         if "efConstruction" in knobs:
             index.hnsw.efConstruction = knobs["efConstruction"]
         if hasattr(index, "do_polysemous_training"):
-            index.do_polysemous_training = (
-                False  # orders the codes for a filter that is not used, and takes minutes
-            )
+            # orders the codes for a filter that is not used, and takes minutes
+            index.do_polysemous_training = False
         quiet(index)
         return index
 
@@ -417,9 +413,8 @@ class FaissIndex(Index):
         seconds = self._load_about(folder)
         index = read(folder / FILE)
         if self._row.lossy:
-            self._beside = np.asarray(
-                np.load(folder / "vectors.npy", mmap_mode="r")
-            )  # of a memmap rows are slow to take
+            # of a memmap rows are slow to take
+            self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
             if self._beside.shape != (index.ntotal, index.d) or self._beside.dtype != np.float32:
                 raise Unreadable(folder)
         if len(self._order) and not np.array_equal(

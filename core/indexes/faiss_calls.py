@@ -1,5 +1,4 @@
-"""How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one
-search, files, errors."""
+"""How :mod:`core.indexes.faiss` speaks to the library: training, parameters, files, errors."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -28,8 +27,7 @@ def sample(vectors: np.ndarray) -> np.ndarray:
 
 
 def quiet(index: Any) -> None:
-    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for
-    each centroid."""
+    """Let k-means take few points without faiss's warning below 39 for each centroid."""
     for trained in (index, getattr(index, "pq", None)):
         if trained is not None and hasattr(trained, "cp"):
             trained.cp.min_points_per_centroid = 1
@@ -41,8 +39,7 @@ def selector(mask: np.ndarray) -> Any:
 
 
 def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> Any:
-    """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is
-    never changed."""
+    """Search knobs and a mask as an object of one call: a shared index is never changed."""
     knob = next((name for name in KINDS if name in knobs), "")
     if mask is None:
         return _unmasked(knob, knobs[knob]) if knob else None
@@ -57,17 +54,15 @@ def _unmasked(knob: str, value: int) -> Any:
 
 
 def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
-    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th;
-    -1 = none."""
+    """Ids (q, m) with each query's k best and what float32 can't tell from the k-th; -1 = none."""
     more = min(k + MORE, index.ntotal)
     scores, found = index.search(queries, more)
     floor = scores[:, k - 1] - slack(index.d)
     ids = np.where(scores >= floor[:, None], found, -1)
     if more == index.ntotal:
         return ids
-    for row in np.flatnonzero(
-        scores[:, -1] >= floor
-    ):  # more equals than were fetched: one scan for everything above the floor
+    # more equals than were fetched: one scan for everything above the floor
+    for row in np.flatnonzero(scores[:, -1] >= floor):
         _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
         ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
         ids[row] = -1
@@ -78,8 +73,7 @@ def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
 def best_of_codes(
     index: Any, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: Any
 ) -> Hits:
-    """The ``k`` best by their ``vectors`` of ``rerank`` candidates for each hit, which an ``index``
-    of codes finds."""
+    """The ``k`` best by ``vectors`` of ``rerank`` candidates a hit that codes find."""
     found = index.search(queries, min(k * rerank, index.ntotal), params=params)[1]
     return rank(queries, vectors.__getitem__, _may_be_best(queries, vectors, found, k), k)
 
@@ -91,9 +85,8 @@ def _may_be_best(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray, k:
         return found
     rough = np.empty(found.shape, np.float32)
     own = [faiss().swig_ptr(each) for each in (rough, queries, np.asarray(vectors), found)]
-    faiss().fvec_inner_products_by_idx(
-        *own, queries.shape[1], *found.shape
-    )  # no candidate (-1): -inf
+    # no candidate (-1): -inf
+    faiss().fvec_inner_products_by_idx(*own, queries.shape[1], *found.shape)
     floor = np.partition(rough, -k, axis=1)[:, -k] - slack(queries.shape[1])
     return np.where(rough >= floor[:, None], found, -1)
 

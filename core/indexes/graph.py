@@ -1,5 +1,4 @@
-"""Each picture's nearest pictures: exactly, or for very many by NN-descent (Dong et al., 2011),
-which is faiss's."""
+"""Each picture's nearest: exact, or for very many by NN-descent (Dong et al., 2011)."""
 
 from typing import Any
 
@@ -16,8 +15,7 @@ EXACT_MOST = 100_000
 
 
 def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> Hits:
-    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 where fewer others
-    exist."""
+    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 = fewer exist."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if len(vectors) > EXACT_MOST:
         return _descended(vectors, degree, progress)
@@ -42,8 +40,7 @@ def copies_of(vectors: np.ndarray) -> np.ndarray:
 
 
 def _sums(words: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order
-    of adding changes it."""
+    """A number for each row, uint64 (n), equal for equal rows: whole, so that sums are exact."""
     return (words.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
 
 

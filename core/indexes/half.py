@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from core.faiss_loader import faiss, team
+from core.device import team
+from core.faiss_loader import faiss
 from core.indexes.base import Beside, Unreadable, blocks, indexes
 from core.neighbours import best, cosines, nothing, slack
 from core.types import Cost, Hits, Progress
@@ -75,9 +76,8 @@ class Half(Beside):
         try:
             return look(ranges[0]) if threads == 1 else self._by_all(look, ranges, k)
         finally:
-            if (
-                self._full is not None
-            ):  # rows here and there: each brings its neighbours into memory
+            # rows here and there: each brings its neighbours into memory
+            if self._full is not None:
                 _let_go(self._full, 0, len(self._full))
 
     @staticmethod
@@ -93,8 +93,7 @@ class Half(Beside):
         return best(1, k, np.zeros(int(there.sum()), np.int64), ids[there], scores[there])
 
     def _nearest(self, queries: np.ndarray, k: int, unsure: float, rows: range) -> Hits:
-        """The exact ``k`` nearest among ``rows``, where a score of the first look may be wrong by
-        ``unsure``."""
+        """The exact ``k`` nearest among ``rows``; a first score may be wrong by ``unsure``."""
         quantiser = faiss().ScalarQuantizer.QT_fp16
         scan = faiss().IndexScalarQuantizer(self.dim, quantiser, faiss().METRIC_INNER_PRODUCT)
         hits, step = nothing(len(queries), k), _rows(self.dim)

@@ -126,20 +126,17 @@ class Hamming(Beside):
     ) -> Planes:
         if self._own:
             return own_planes(vectors.shape[1])
-        return (
-            learned_planes(vectors, bits, progress)
-            if learned
-            else random_planes(vectors.shape[1], bits)
-        )
+        if learned:
+            return learned_planes(vectors, bits, progress)
+        return random_planes(vectors.shape[1], bits)
 
     def _new(self, nlist: int) -> Any:
         flat = faiss().IndexBinaryFlat(self._planes.count)
         if not self._row.lists:
             return flat
         index = faiss().IndexBinaryIVF(flat, self._planes.count, nlist)
-        index.cp.min_points_per_centroid = (
-            1  # few are enough here, and faiss would warn on standard output
-        )
+        # few are enough here, and faiss would warn on standard output
+        index.cp.min_points_per_centroid = 1
         return index
 
     def _take(self, index: Any) -> None:

@@ -21,8 +21,7 @@ from core.types import Cost, Hits, Progress
 
 FILE, COPIES = "links.npy", "copies.npy"
 STEP = 4
-"""So many of the beam are looked around from at a time: fewer and larger steps, the same beam at
-the end."""
+"""So many of the beam are looked around from at a time: fewer, larger steps."""
 SEEN_BYTES = 64 << 20
 """Memory of one batch of queries for which rows it has seen."""
 NEAR_BYTES = 128 << 20
@@ -96,11 +95,9 @@ class KnnGraph(Beside):
     def _entries(self, count: int) -> np.ndarray:
         """Rows to start from, int64: some that have links."""
         order = _shuffled(self.size)
-        return (
-            order[~np.isin(order, self._copies[:, 1])][:count]
-            if len(self._copies)
-            else order[:count]
-        )
+        if len(self._copies):
+            return order[~np.isin(order, self._copies[:, 1])][:count]
+        return order[:count]
 
     def _with_copies(self, found: np.ndarray) -> np.ndarray:
         """Rows (q, beam) and after them the copies of each, -1 = none, at the end."""
@@ -122,8 +119,7 @@ class KnnGraph(Beside):
         return np.stack([np.pad(rows, (0, wide - len(rows)), constant_values=-1) for rows in lists])
 
     def _walk(self, queries: np.ndarray, beam: int, entries: np.ndarray) -> np.ndarray:
-        """Rows of the beam of each query when no look around improves it: int64 (q, beam), -1 =
-        none."""
+        """Each query's beam when no look around improves it: int64 (q, beam), -1 = none."""
         count, lines = len(queries), np.arange(len(queries))[:, None]
         seen = np.zeros((count, self.size + 1), bool)  # the last column is for "no row"
         seen[:, self.size] = True
@@ -182,8 +178,7 @@ class KnnGraph(Beside):
 
 
 def backward(ids: np.ndarray) -> np.ndarray:
-    """For neighbour ids (n, degree) the rows that each is a neighbour of, nearest ranks first, at
-    most degree; -1 = none."""
+    """For neighbour ids (n, degree) as many rows that have each, nearest ranks first; or -1."""
     count, degree = ids.shape
     rank_of = np.tile(np.arange(degree, dtype=np.int32), count)
     start, end = np.repeat(np.arange(count, dtype=np.int32), degree), ids.reshape(-1)
@@ -200,8 +195,7 @@ def backward(ids: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _shuffled(count: int) -> np.ndarray:
-    """All rows in an order that favours none: more entries are then always the same ones and some
-    others."""
+    """All rows in an order that favours none: more entries are the same ones and others."""
     return np.random.default_rng(1).permutation(count)
 
 

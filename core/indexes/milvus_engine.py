@@ -42,8 +42,7 @@ SETTINGS = {
 """What the client is told besides the address -> its name in the environment."""
 SECRET = ("password", "token")
 CONNECT_S, ANSWER_S, SERVED_S = 3.0, 10.0, 15.0
-"""So long a connection, an answer, and the process that has the embedded engine open are waited
-for."""
+"""So long a connection, an answer, and the process with the embedded engine are waited for."""
 AWAY_S = 5.0
 """So long what did not answer is not asked again: six columns wait once."""
 PACKAGES = "tools/engines/milvus.txt"
@@ -75,17 +74,12 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """What an index built there follows from: the file may move, another server is another
-        engine."""
+        """What an index built there follows from: a file may move, another server is another."""
         return self.address or "embedded"
 
 
 def place() -> Place:
-    """Where the environment says that the engine is.
-
-    Raises:
-        UserError: it says it in a way that can't be read.
-    """
+    """Where the environment says that the engine is. Raises UserError: it can't be read."""
     given = os.environ.get(WHERE, "").strip()
     if not given:
         return Place(file=store.base() / "milvus" / "engine.db")
@@ -205,8 +199,7 @@ def _client(where: Place) -> Any:
 
 
 def _served(file: Path) -> str:
-    """The local address under which the embedded engine of a file answers: this process opens it,
-    unless another one has."""
+    """The local address of a file's embedded engine: opened here, unless another process has."""
     from milvus_lite.adapter.grpc.server import start_server_in_thread
     from milvus_lite.exceptions import DataDirLockedError
 

@@ -39,8 +39,7 @@ PREFIX = "lookalike"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a field of the items is called in the engine, and whether a row may have several
-    values."""
+    """What a field is called in the engine, and whether a row may have several values."""
 
     name: str
     several: bool
@@ -78,8 +77,7 @@ def expression(where: Sequence[tuple[str, frozenset[str]]], known: Mapping[str, 
 
 
 def owner() -> str:
-    """Eight digits that are this artifacts folder's own: on a server that others use too, it
-    touches nothing else."""
+    """Eight digits that are this artifacts folder's own, on a server that others use too."""
     path = store.base() / "milvus" / "owner"
     with store.in_layer(store.base()), store.lock("milvus-owner"):
         if not path.is_file():
@@ -88,14 +86,12 @@ def owner() -> str:
 
 
 def named(key: str) -> str:
-    """The collection of an index with this key; without a key, one that lasts as long as the
-    index in memory."""
+    """The collection of an index with this key; without a key, one for the index in memory."""
     return f"{PREFIX}_{owner()}_{key or f'scratch{int(time.time())}_{uuid.uuid4().hex[:8]}'}"
 
 
 class Writer:
-    """Fills one collection. What an earlier writer of the same name had written, and was killed, is
-    found and kept."""
+    """Fills one collection. What a killed writer of that name had written is kept."""
 
     def __init__(self, place: Place, name: str, vectors: np.ndarray, said: Said) -> None:
         self.place, self.name, self.vectors = place, name, vectors
@@ -177,8 +173,7 @@ class Writer:
         ask(self.place, "create_collection", self.name, schema=schema, consistency_level=BOUNDED)
 
     def _put(self, start: int, stop: int, *, again: bool) -> None:
-        """One batch. Sent again, it replaces what arrived of it: a key stands in the engine
-        once."""
+        """One batch. Sent again, it replaces what arrived: a key stands in the engine once."""
         rows = self._rows(start, stop)
 
         def send(retry: bool) -> Any:
@@ -294,6 +289,5 @@ def sweep(place: Place) -> None:
 
 
 def _mark(name: str) -> Path:
-    """A file that is touched while a collection is written: what was touched a day ago has been
-    given up."""
+    """A file that is touched while a collection is written: after a day it is given up."""
     return store.base() / "milvus" / f"{name}.began"

@@ -37,8 +37,7 @@ TABLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Bands of signatures: ``keys`` uint64 (b, n) sorted, and ``rows`` int32 (b, n), the row of
-    each key."""
+    """Bands of signatures: sorted ``keys`` uint64 (b, n), and ``rows`` int32 (b, n) of these."""
 
     b: int
     r: int
@@ -56,17 +55,14 @@ class Tables:
         wanted = banded(signature[None], self.b, self.r)[:, 0]
         met = np.zeros(self.rows.shape[1], bool)
         for band, key in enumerate(wanted):
-            first, last = (
-                np.searchsorted(self.keys[band], key, "left"),
-                np.searchsorted(self.keys[band], key, "right"),
-            )
+            first = np.searchsorted(self.keys[band], key, "left")
+            last = np.searchsorted(self.keys[band], key, "right")
             met[self.rows[band, first:last]] = True
         return np.flatnonzero(met)
 
 
 def banded(signatures: np.ndarray, b: int, r: int) -> np.ndarray:
-    """Signatures uint32 (n, num_perm) -> one number for each band, uint64 (b, n), by a polynomial
-    of its r minima."""
+    """Signatures uint32 (n, num_perm) -> one number for each band, uint64 (b, n)."""
     keys = np.zeros((b, len(signatures)), np.uint64)
     for place in range(r):
         part = signatures[:, place : b * r : r].T.astype(np.uint64)
@@ -77,8 +73,7 @@ def banded(signatures: np.ndarray, b: int, r: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def permuted(hash_dim: int, num_perm: int) -> np.ndarray:
-    """What datasketch's permutations make of each (place, bit) pair: uint32 (hash_dim, 2,
-    num_perm)."""
+    """datasketch's permutations of each (place, bit) pair: uint32 (hash_dim, 2, num_perm)."""
     from datasketch import MinHash
 
     made = np.empty((2 * hash_dim, num_perm), np.uint32)
@@ -96,8 +91,7 @@ def _plain(token: int) -> int:
 
 @lru_cache(maxsize=64)
 def bands(threshold: float, num_perm: int) -> tuple[int, int]:
-    """The b and r with which datasketch meets a threshold best. Raises UserError where ``num_perm``
-    is too few for it."""
+    """The b and r by which datasketch meets a threshold. Raises UserError: too few permutations."""
     from datasketch import MinHashLSH
 
     try:
@@ -120,8 +114,7 @@ def signatures_of(bits: np.ndarray, num_perm: int) -> np.ndarray:
 
 
 class MinHashIndex(Beside):
-    """Pictures that meet the query in a band, ranked by cosine; those that meet it nowhere are
-    never answered."""
+    """Pictures that meet the query in a band, ranked by cosine; no others are answered."""
 
     name = "minhash"
     title = "MinHash LSH"
@@ -238,8 +231,7 @@ class MinHashIndex(Beside):
         self._take(signatures, Planes.load(folder, self.dim))
 
     def cost(self) -> Cost:
-        """Without the bands, which are made when a threshold is first asked for: 12 b bytes a
-        picture."""
+        """No bands, which are made when a threshold is first asked for, 12 b bytes a picture."""
         held = self._signatures.nbytes + self._planes.nbytes
         return Cost(held, held + self._vectors.nbytes, self._seconds)
 

@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from core.device import blas_on_one_core
 from core.indexes.base import Unreadable
 from core.types import Progress, report
 
@@ -28,8 +29,7 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """``normals`` float32 (dim, bits) and ``centre`` float32 (dim): bit j of v is ``(v - centre) .
-    normals[:, j] > 0``."""
+    """``normals`` and ``centre`` float32: bit j of v is ``(v - centre) . normals[:, j] > 0``."""
 
     normals: np.ndarray
     centre: np.ndarray
@@ -83,6 +83,11 @@ def own_planes(dim: int) -> Planes:
 def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = None) -> Planes:
     """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds:
     ``progress`` is asked all the time whether to stop, and counts none of the vectors as done."""
+    with blas_on_one_core():
+        return _learned(vectors, bits, progress)
+
+
+def _learned(vectors: np.ndarray, bits: int, progress: Progress | None) -> Planes:
     sample = np.asarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float64)
     centre = sample.mean(axis=0)
     centred = sample - centre
@@ -104,8 +109,7 @@ def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = N
 def _rotation(
     projected: np.ndarray, random: np.random.Generator, step: Callable[[], None]
 ) -> np.ndarray:
-    """The rotation (c, c) of rows (n, c) that brings them near the corners of a cube, from a random
-    start."""
+    """The rotation (c, c) of rows (n, c) to the corners of a cube, from a random start."""
     turn, _ = np.linalg.qr(random.standard_normal((projected.shape[1], projected.shape[1])))
     for _ in range(ROUNDS):
         step()
@@ -116,8 +120,7 @@ def _rotation(
 
 
 def are_bits(vectors: np.ndarray) -> bool:
-    """Whether every number is one of +c and -c, as of an encoder that gives bits; and their count
-    fills whole bytes."""
+    """Whether all are +c or -c, as of an encoder that gives bits, and fill whole bytes."""
     if vectors.shape[1] % 8 or not vectors[0, 0]:
         return False
     size = abs(vectors[0, 0])

@@ -1,5 +1,4 @@
-"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018) with a
-file format of its own."""
+"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018)."""
 
 import time
 from pathlib import Path
@@ -7,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.faiss_loader import threads
+from core.device import threads
 from core.indexes.base import Beside, Knob, Unreadable, blocks, indexes
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress
@@ -69,8 +68,7 @@ class Voyager(Beside):
         return rank(queries, self.rows, found, k)
 
     def _reached(self, query: np.ndarray, wanted: int, effort: int) -> np.ndarray:
-        """Rows near the query; fewer than wanted where the graph, which need not hang together,
-        reaches no more."""
+        """Rows near the query; fewer than wanted where the graph reaches no more."""
         import voyager
 
         while True:
@@ -106,9 +104,8 @@ class Voyager(Beside):
 
 
 def _insert(graph: Any, vectors: np.ndarray, first: int) -> None:
-    vectors = np.array(
-        vectors, dtype=np.float32
-    )  # a copy: the library takes no array that is read only, as mapped ones are
+    # a copy: the library takes no array that is read only, as mapped ones are
+    vectors = np.array(vectors, dtype=np.float32)
     graph.add_items(vectors, np.arange(first, first + len(vectors)), num_threads=threads())
 
 

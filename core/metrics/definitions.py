@@ -12,8 +12,7 @@ from math import log2
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """``hits`` are the ranks (from 1) of relevant items, ascending; ``relevant`` is R; ``length``
-    the items ranked."""
+    """``hits``: ranks (from 1) of relevant items; ``relevant``: R; ``length``: items ranked."""
 
     hits: tuple[int, ...]
     relevant: int
@@ -25,8 +24,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the
-    steps in words."""
+    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives value and steps."""
 
     name: str
     formula: str
@@ -212,8 +210,6 @@ DEFINITIONS = (
 
 def audit(given: List, k: int = 10) -> list[tuple[Definition, float, str]]:
     """Every definition with its value and its steps; a list without anything relevant has none."""
-    return (
-        [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
-        if given.relevant
-        else []
-    )
+    if given.relevant:
+        return [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
+    return []

@@ -9,8 +9,7 @@ SEED = 0
 
 
 def occurrences(top: np.ndarray, gallery: int) -> np.ndarray:
-    """How often each gallery item stands in a top K, int64 (gallery,). ``top`` (q, K) holds
-    columns, -1 = none."""
+    """How often each is in a top K, int64 (gallery,). ``top`` (q, K): columns, -1 = none."""
     return np.bincount(top[top >= 0], minlength=gallery)
 
 
@@ -46,8 +45,7 @@ def random_cosines(vectors: np.ndarray, pairs: int = PAIRS, seed: int = SEED) ->
 
 
 def effective_dimensions(vectors: np.ndarray) -> float:
-    """Participation ratio of the eigenvalues of the covariance: 1 = all on a line, dim = the same
-    in every direction."""
+    """Participation ratio of the covariance's eigenvalues: 1 = a line, dim = all directions."""
     centred = np.asarray(vectors, np.float64)
     centred = centred - centred.mean(axis=0)
     small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
@@ -65,9 +63,8 @@ def threshold_for(
     """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])
-    last = np.append(
-        sorted_scores[1:] != sorted_scores[:-1], True
-    )  # a threshold takes all pairs of one score
+    # a threshold takes all pairs of one score
+    last = np.append(sorted_scores[1:] != sorted_scores[:-1], True)
     count = np.arange(1, len(order) + 1)
     good = np.flatnonzero(last & (count >= fewest) & (hits / count >= precision))
     return float(sorted_scores[good[-1]]) if len(good) else None
@@ -76,8 +73,7 @@ def threshold_for(
 def expected_calibration_error(
     probabilities: np.ndarray, right: np.ndarray, bins: int = 10
 ) -> float:
-    """Mean distance of stated probability and share that is right, over equal bins, weighted by
-    size (Naeini et al., 2015)."""
+    """Mean distance of probability and share right, over bins by size (Naeini et al., 2015)."""
     which = np.minimum((probabilities * bins).astype(int), bins - 1)
     sizes = np.bincount(which, minlength=bins)
     gaps = np.abs(np.bincount(which, probabilities, bins) - np.bincount(which, right, bins))

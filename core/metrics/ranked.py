@@ -105,9 +105,8 @@ def packed(
         )
     if first + scores.shape[1] >= MOST_COLUMNS:
         raise ValueError(f"{first + scores.shape[1]} columns do not fit in 31 bits")
-    clean = np.ascontiguousarray(scores, np.float32) + np.float32(
-        0
-    )  # -0.0 becomes 0.0: they are equal
+    # -0.0 becomes 0.0: they are equal
+    clean = np.ascontiguousarray(scores, np.float32) + np.float32(0)
     if np.isnan(clean).any():
         raise ValueError("a score is NaN")
     bits = clean.view(np.int32)
@@ -137,11 +136,9 @@ def labels_at(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Label codes at columns int64 (q, m), of labels int64 (n,) or (q, n)."""
     if not columns.size:
         return np.zeros(columns.shape, np.int64)
-    return (
-        labels[columns]
-        if labels.ndim == 1
-        else np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
-    )
+    if labels.ndim == 1:
+        return labels[columns]
+    return np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
 
 
 ALL = slice(None)

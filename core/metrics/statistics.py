@@ -24,8 +24,7 @@ EXACT_UP_TO = 14
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """Sums of scores and numbers of queries in each of c clusters: ``sums`` (c, e), ``sizes``
-    (c,)."""
+    """Sums of scores and numbers of queries in c clusters: ``sums`` (c, e), ``sizes`` (c,)."""
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -73,8 +72,7 @@ def ratio_interval(
     level: float = LEVEL,
     seed: int = SEED,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,), both of the same
-    queries."""
+    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,)."""
     data = Clustered.of(above, clusters)
     return _interval(
         Clustered(data.sums, Clustered.of(below, clusters).sums[:, 0]), level, seed, RESAMPLES
@@ -84,10 +82,8 @@ def ratio_interval(
 def _interval(
     data: Clustered, level: float, seed: int, resamples: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.special import (
-        ndtr,
-        ndtri,
-    )  # the normal distribution without scipy.stats, which takes every page a second
+    # the normal distribution without scipy.stats, which takes every page a second
+    from scipy.special import ndtr, ndtri
 
     count, width = len(data), data.sums.shape[1]
     if count < 2:
@@ -164,8 +160,7 @@ def _differences(sums: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's correction of a symmetric table of p-values over all pairs above its diagonal (Holm,
-    1979)."""
+    """Holm's correction of a symmetric table of p-values over all its pairs (Holm, 1979)."""
     size = len(p_values)
     upper = np.triu_indices(size, 1)
     adjusted = np.ones((size, size))
@@ -219,8 +214,7 @@ PERCENTILES = (50, 95, 99)
 
 
 def summary(milliseconds: Sequence[float]) -> dict[str, float]:
-    """``p50``, ``p95``, ``p99`` in ms and ``runs``; empty where nothing was timed. A percentile is
-    a time that occurred."""
+    """``p50``, ``p95``, ``p99`` in ms, times that occurred, and ``runs``; or empty."""
     if not len(milliseconds):
         return {}
     values = np.percentile(np.asarray(milliseconds, float), PERCENTILES, method="inverted_cdf")

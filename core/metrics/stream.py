@@ -1,5 +1,4 @@
-"""From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
-gallery's size."""
+"""From vectors to per-query scores, by blocks: memory stays flat whatever the gallery's size."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,8 +53,7 @@ class Curves:
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
-        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to
-        ``groups`` - 1."""
+        """Take in a block; ``codes`` int64 (q,): the queries' classes, below ``groups``."""
         use = lists.relevant > 0
         within = hits_within(lists)[use].astype(np.float64)
         codes = np.zeros(len(lists), np.int64) if codes is None else codes
@@ -74,15 +72,12 @@ class Curves:
     def means(self) -> dict[str, list[float]]:
         """Curve name -> values; empty where no query could be evaluated."""
         total = int(self.evaluated.sum())
-        return (
-            {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
-            if total
-            else {}
-        )
+        if total:
+            return {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
+        return {}
 
     def class_means(self) -> dict[str, np.ndarray]:
-        """Curve name -> float64 (groups, values); NaN where no query of a class could be
-        evaluated."""
+        """Curve name -> float64 (groups, values); NaN where none of a class could be evaluated."""
         evaluated = np.where(self.evaluated > 0, self.evaluated, np.nan)[:, None]
         return {name: sums / evaluated for name, sums in self.sums.items()}
 
@@ -116,10 +111,8 @@ def blocks(
     if step < SORTED_FROM and top <= MOST_TOP:
         yield from counted(vectors, roles, step, top, progress)
         return
-    labels, asking = (
-        roles.relevant[roles.gallery],
-        (vectors if roles.asking is None else roles.asking),
-    )
+    labels = roles.relevant[roles.gallery]
+    asking = vectors if roles.asking is None else roles.asking
     for start in range(0, len(roles.queries), step):
         report(progress, start, len(roles.queries))
         rows = roles.queries[start : start + step]
@@ -157,12 +150,10 @@ def evaluate(
         codes: int64, the class of each query in the order of the lists, from 0; without, all are of
             one class.
     """
-    curves, parts, relevant, seen = (
-        Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1),
-        [],
-        [],
-        0,
-    )
+    curves = Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1)
+    parts = []
+    relevant = []
+    seen = 0
     for block in lists:
         curves.add(block, None if codes is None else codes[seen : seen + len(block)])
         seen += len(block)
@@ -239,8 +230,7 @@ class _Counting:
         self._before: list[np.ndarray] = []
 
     def look(self, seen: Callable[[float], None]) -> None:
-        """Keep the relevant items of each query, uint64, best first. Pieces that hold none are not
-        read."""
+        """Keep each query's relevant items, uint64, best first. Pieces without any are not read."""
         found: list[list[np.ndarray]] = [[] for _ in self._rows]
         for part, junk, right in self._pieces(seen, 0.0):
             self._length -= junk.sum(axis=1)

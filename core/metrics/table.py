@@ -19,8 +19,7 @@ LABEL_CELLS = 4_000_000
 
 
 def hit_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search
-    CMC@K."""
+    """1 where any of the top ``k`` is relevant. Also called Recall@K and CMC@K."""
     return _judged(lists, np.minimum(_count(lists, lists.rank <= k), 1.0))
 
 
@@ -61,8 +60,7 @@ def reciprocal_rank(lists: Ranked) -> np.ndarray:
 
 
 def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
-    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant
-    items in front."""
+    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of an ideal list."""
     gained = _sum(lists, (lists.rank <= k) / np.log2(lists.rank + 1.0))
     most = int(min(k, lists.relevant.max(initial=0)))
     ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2.0, most + 2.0)))])
@@ -70,8 +68,7 @@ def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
 
 
 def revisited_ap(lists: Ranked) -> np.ndarray:
-    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris;
-    Radenovic et al., 2018)."""
+    """AP as area of trapezoids under precision-recall (Radenovic et al., 2018)."""
     before = np.where(lists.rank == 1, 1.0, (lists.order - 1) / np.maximum(lists.rank - 1, 1))
     return _judged(lists, _sum(lists, (before + lists.order / lists.rank) / 2.0) / _some(lists))
 
@@ -310,8 +307,7 @@ def label(name: str) -> str:
 
 
 def formula(name: str) -> str:
-    """The definition of a metric with the terms that it uses, for one query: a table's figure is
-    the mean over queries."""
+    """The definition of a metric with its terms, for one query: tables hold means."""
     said, used = definition(name)
     return said + (f". {'; '.join(': '.join(term) for term in used)}" if used else "")
 

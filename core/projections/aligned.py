@@ -21,8 +21,7 @@ from core.types import Progress
 
 @register
 class AlignedUmap(Umap):
-    """UMAP that starts from the anchor's places and is drawn back to them; without an anchor it is
-    UMAP itself."""
+    """UMAP that starts from an anchor's places, if there is one, and is drawn back to them."""
 
     name = "aligned"
     version = 2

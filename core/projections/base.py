@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,19 +23,23 @@ import numpy as np
 from core.errors import UserError
 from core.neighbours import nearest, without_own
 from core.registry import Registry
-from core.types import Hits, Progress
+from core.types import Hits, Progress, report
 
 projections: Registry[Projection] = Registry("projection", "core.projections")
 
 LEAST = 4
 BLOCK = 65536
 SEED = 0
+SAMPLE = 50_000
+"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every
+other picture is placed among it, and the map says so."""
+LANDMARK_BYTES = 512 << 20
+"""Memory for the vectors of the sample, which shrinks where they are wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of a projection: its default, the range allowed, values worth trying, and what it
-    changes."""
+    """A parameter: its default, the range allowed, values worth trying, its effect."""
 
     default: int | float
     low: float
@@ -44,8 +48,7 @@ class Setting:
     about: str = ""
 
     def check(self, name: str, value: Any) -> int | float:
-        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
-        range."""
+        """``value`` as this setting's kind of number. Raises UserError: none, or out of range."""
         whole = isinstance(self.default, int)
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (whole and int(value) != value):
@@ -72,8 +75,7 @@ class Projection(ABC):
     """One sentence: what a distance on such a map means, and what it does not."""
     settings: Mapping[str, Setting] = MappingProxyType({})
     aligns: bool = False
-    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay
-    comparable with."""
+    """Whether :meth:`fit` takes ``anchor``: the places on another map to stay comparable with."""
     fit_up_to: int = 60_000
     """Larger sets are arranged by a sample, and the rest is placed among it."""
     version: int = 1
@@ -124,8 +126,7 @@ class Projection(ABC):
         return self.positions
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
-        does not change."""
+        """Places of new float32 (q, dim) rows on a fitted map: float32 (q, 2). The map stays."""
         self._check_new(vectors)
         return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
@@ -192,6 +193,46 @@ class Projection(ABC):
             name: setting.check(name, given.get(name, setting.default))
             for name, setting in self.settings.items()
         }
+
+
+def arranged(
+    made: Projection,
+    vectors: np.ndarray,
+    anchor: np.ndarray | None,
+    progress: Progress | None,
+    params: Mapping[str, float],
+    most: int = 0,
+) -> np.ndarray | None:
+    """Fit ``made`` so that its places are those of all rows; the rows int64 that it was fitted on,
+    None = all. ``most``: no more than so many; 0 = as many as the projection takes."""
+    fit_up_to = min(most or made.fit_up_to, made.fit_up_to)
+    marks = landmarks(len(vectors), vectors.shape[1], fit_up_to)
+    if marks is None:
+        made.fit(vectors, progress, anchor, **params)
+        return None
+    some = None if anchor is None else anchor[marks]
+    made.fit(np.asarray(vectors[marks]), progress, some, **params)
+    parts = _watched(len(vectors), 8192, progress)
+    places = np.concatenate([made.settle(np.asarray(vectors[at : at + 8192])) for at in parts])
+    places[marks] = made.positions
+    made.positions = places
+    return marks
+
+
+def landmarks(count: int, dim: int, fit_up_to: int) -> np.ndarray | None:
+    """The rows, ascending int64, of a fixed sample that is arranged in place of ``count`` vectors;
+    None where all are."""
+    room = LANDMARK_BYTES // (4 * dim)
+    if count <= min(fit_up_to, room):
+        return None
+    sample = min(SAMPLE, fit_up_to, room)
+    return np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+
+
+def _watched(count: int, step: int, progress: Progress | None) -> Iterator[int]:
+    for start in range(0, count, step):
+        report(progress, start, count)
+        yield start
 
 
 def register(cls: type[Projection]) -> type[Projection]:
@@ -324,7 +365,6 @@ def memberships(distances: np.ndarray) -> np.ndarray:
         sigma = np.sqrt(low * high)
         too_much = np.exp(-over / sigma[:, None]).sum(axis=1) > target
         high, low = np.where(too_much, sigma, high), np.where(too_much, low, sigma)
-    floor = 1e-3 * np.maximum(
-        np.asarray(distances).mean(axis=1), TINY
-    )  # as UMAP: equal vectors share, none takes all
+    # as UMAP: equal vectors share, none takes all
+    floor = 1e-3 * np.maximum(np.asarray(distances).mean(axis=1), TINY)
     return np.exp(-over / np.maximum(sigma, floor)[:, None])

@@ -1,5 +1,4 @@
-"""Principal components: the flat shadow that keeps the most variance. Fast, exact, and the same
-axes every time."""
+"""Principal components: the flat shadow that keeps the most variance. Fast and exact."""
 
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from core.types import Progress, report
 
 @register
 class Pca(Projection):
-    """Pearson, 1901; Hotelling, 1933. Computed from the covariance, a block of rows at a time, so
-    that memory stays flat."""
+    """Pearson, 1901; Hotelling, 1933. From the covariance, by blocks: memory stays flat."""
 
     name = "pca"
     title = "PCA"
@@ -48,9 +46,8 @@ class Pca(Projection):
         axes = axes[:, ::-1][:, :2]
         if axes.shape[1] < 2:
             axes = np.column_stack([axes, np.zeros(len(axes))])
-        axes *= np.sign(
-            axes[np.abs(axes).argmax(axis=0), [0, 1]] + 1e-30
-        )  # an axis has no natural direction: choose one
+        # an axis has no natural direction: choose one
+        axes *= np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]] + 1e-30)
         self.mean, self.axes = mean.astype(np.float32), axes.astype(np.float32)
         self.share = np.maximum(values[::-1][:2], 0) / max(values.sum(), 1e-30)
         report(progress, len(vectors), len(vectors))

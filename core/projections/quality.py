@@ -135,8 +135,7 @@ LEAST, MOST = 5, 150
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Clusters against labels: adjusted Rand index and normalised mutual information, over
-    ``points`` that have both."""
+    """Adjusted Rand index and normalised mutual information, over ``points`` with both."""
 
     rand: float
     information: float
@@ -187,8 +186,7 @@ def ordered(found: np.ndarray) -> np.ndarray:
 
 
 def medoids(vectors: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """The row of each cluster's most typical picture: least summed cosine distance in the space to
-    the others of it."""
+    """The row of each cluster's most typical picture: least cosine distance to its others."""
     rows = [
         np.flatnonzero(clusters == number) for number in range(int(clusters.max(initial=-1)) + 1)
     ]
@@ -204,8 +202,7 @@ def _most_typical(vectors: np.ndarray, own: np.ndarray) -> int:
 
 
 def against_labels(clusters: np.ndarray, labels: Sequence[object]) -> Agreement | None:
-    """How far clusters are the labels; points without a label or a cluster stay out. None where
-    nothing can be compared."""
+    """How far clusters are the labels, over points with both; None where there are none."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     both = [row for row, label in enumerate(labels) if label is not None and clusters[row] >= 0]

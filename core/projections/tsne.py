@@ -1,5 +1,4 @@
-"""t-SNE by scikit-learn: of all these maps the one that keeps most of the nearest neighbours, and
-the slowest."""
+"""t-SNE by scikit-learn: keeps most of the nearest neighbours, and takes longest."""
 
 from types import MappingProxyType
 

@@ -69,8 +69,7 @@ def _compiled() -> Callable[..., None]:
 
 
 def _unit_box(places: np.ndarray) -> np.ndarray:
-    """Scaled to 0..10 on its longer side, as UMAP begins; one scale for both axes, so that shapes
-    stay."""
+    """Scaled to 0..10 on its longer side, as UMAP begins; both axes by one scale."""
     low = places.min(axis=0)
     return np.ascontiguousarray(
         10.0 * (places - low) / max(float((places.max(axis=0) - low).max()), 1e-12),
@@ -159,8 +158,7 @@ SETTINGS = MappingProxyType(
 
 @register
 class Umap(Projection):
-    """McInnes, Healy and Melville, 2018. New vectors are placed among their neighbours
-    (:func:`optimise`)."""
+    """McInnes, Healy and Melville, 2018. New vectors: among their neighbours (:func:`optimise`)."""
 
     name = "umap"
     version = 2
@@ -193,8 +191,7 @@ class Umap(Projection):
 def fuzzy_graph(
     vectors: np.ndarray, progress: Progress | None, neighbours: int, min_dist: float, **rest: float
 ):
-    """The weighted neighbour graph that UMAP draws, and the model that holds its curve (``_a``,
-    ``_b``)."""
+    """UMAP's weighted neighbour graph, and the model that holds its curve (``_a``, ``_b``)."""
     import warnings
 
     k = min(int(neighbours), len(vectors) - 1)
@@ -203,9 +200,8 @@ def fuzzy_graph(
 
     _compiled()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # remarks on threads, on a graph in pieces and on a search index that none needs
+        # remarks on threads, on a graph in pieces and on a search index that none needs
+        warnings.simplefilter("ignore")
         model = umap.UMAP(
             n_neighbors=k,
             min_dist=float(min_dist),
@@ -220,8 +216,7 @@ def fuzzy_graph(
 
 
 def start(vectors: np.ndarray, graph) -> np.ndarray:
-    """Where UMAP begins: the spectral layout of the graph; principal components where there are few
-    points."""
+    """Where UMAP begins: the spectral layout of the graph; of few points principal components."""
     import warnings
 
     from sklearn.decomposition import PCA

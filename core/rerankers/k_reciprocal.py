@@ -33,8 +33,7 @@ class KReciprocal(Reranker):
 
 
 def distances(vectors: np.ndarray, k1: int = K1, k2: int = K2, share: float = LAMBDA) -> np.ndarray:
-    """The final distance of the first of float32 (n, dim) unit rows to each of the others,
-    float64 (n - 1,), 0 to 1."""
+    """The final distance of the first float32 (n, dim) unit row to others, float64 (n - 1,)."""
     wide = vectors.astype(np.float64)
     plain = np.maximum(2.0 - 2.0 * wide @ wide.T, 0.0)
     plain /= np.maximum(plain.max(axis=1, keepdims=True), 1e-12)
@@ -65,8 +64,7 @@ def _mutual(order: np.ndarray, k: int) -> np.ndarray:
 
 
 def _expanded(order: np.ndarray, k1: int) -> np.ndarray:
-    """The k-reciprocal sets, joined by the half-sized set of each member that shares more than two
-    thirds of it: bool (n, n)."""
+    """k-reciprocal sets, joined by members' half-sized ones that share two thirds: bool (n, n)."""
     whole, half = _mutual(order, k1), _mutual(order, round(k1 / 2))
     shared = half.astype(np.float32) @ whole.T.astype(np.float32)  # of member c with the set of i
     joins = whole.T & (3 * shared > 2 * half.sum(axis=1, keepdims=True))

@@ -20,12 +20,12 @@ from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import stored
 from core.services.index_lab import point
-from core.services.maps import placed as shipped_maps
+from core.services.maps import placed
 
 AGAIN = "It counts as absent, and is built again when it is asked for."
 FOREIGN = "It is never read; delete it on the Library page."
 RESTORE = "Get it from the repository again."
-SHIPPED = (stored.NAME, stored.FITS, shipped_maps.NAME)
+SHIPPED = (stored.KIND, stored.FITS, placed.KIND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,7 @@ def processor() -> str:
 
 
 def busy() -> float | None:
-    """Programs that wanted to run, for each core, over the last minute; None where the system does
-    not say."""
+    """Programs that wanted to run, for each core, over the last minute; None: unknown."""
     return (
         round(os.getloadavg()[0] / (os.cpu_count() or 1), 2) if hasattr(os, "getloadavg") else None
     )

@@ -39,8 +39,7 @@ KEEP = 60
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
 _over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
-"""Jobs that have ended, by their folder, with the state of their log then: every page asks for all
-of them again and again."""
+"""Ended jobs by folder, with the state of their log then: every page asks for them often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,8 @@ def start(title: str, arguments: Sequence[str]) -> str:
     with store.writing(folder):
         store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
-        store.write_text(
-            folder / "job.json", json.dumps(noted), durable=False
-        )  # no job outlives a power cut
+        # no job outlives a power cut
+        store.write_text(folder / "job.json", json.dumps(noted), durable=False)
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(
                 [
@@ -182,9 +180,8 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _status(job: str) -> JobStatus:
     noted = _noted(job)
-    dead = _is_dead(
-        job, noted
-    )  # before the log is read: a job that ends in between has written its end
+    # before the log is read: a job that ends in between has written its end
+    dead = _is_dead(job, noted)
     lines = _lines(job)
     last = lines[-1] if lines else {}
     state = last.get("state", "running" if lines else "starting")
@@ -240,8 +237,7 @@ def dismiss(job: str) -> None:
 
 
 def output(job: str) -> str:
-    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
-    is no such job."""
+    """The end of what a job printed; empty where nothing. Raises UserError: no such job."""
     _noted(job)
     try:
         with open(_folder(job) / "output.txt", "rb") as file:
@@ -292,8 +288,7 @@ def forget(home: Path) -> None:
 
 
 def write_line(log: Path, **values: object) -> None:
-    """Append one line to a log; each line is whole because it is one write. On a full disk the work
-    goes on without."""
+    """Append a line to a log, whole by one write. On a full disk the work goes on without."""
     with suppress(OSError), open(log, "a") as file:
         file.write(json.dumps({"time": time.time(), **values}) + "\n")
 

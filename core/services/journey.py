@@ -1,5 +1,4 @@
-"""How far a data set has come on its way: added, built, compared, evaluated, improved; and what of
-it lies on the disk."""
+"""How far a data set has come: added, built, compared, evaluated, improved; its disk."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -88,16 +87,14 @@ def trained_on(locator: str) -> list[str]:
 
 
 def has_labels(dataset: Dataset) -> bool:
-    """Whether its labels tell pictures apart, so that encoders can be evaluated: some protocol
-    says what is relevant."""
+    """Whether encoders can be evaluated on it: some protocol says what is relevant."""
     return dataset.protocol().name != SEARCH
 
 
 def states(
     built: bool, compared: bool, evaluated: bool, improved: bool, labelled: bool
 ) -> dict[str, str]:
-    """``done``, ``next`` (one of them), ``open`` or ``closed`` (it can't be done with this set) for
-    each of :data:`STEPS`."""
+    """``done``, ``next`` (one), ``open`` or ``closed`` (impossible) for each of :data:`STEPS`."""
     done = {
         "Add": True,
         "Build": built,
@@ -129,8 +126,7 @@ def grouped(rows: Sequence[Mapping]) -> dict[str, list[Mapping]]:
 
 
 def to_free(rows: Sequence[Mapping], wanted: int) -> list[Mapping]:
-    """The entries to delete so that ``wanted`` bytes become free: those unused for longest, and no
-    more than are needed."""
+    """The entries to delete for ``wanted`` bytes: the longest unused, as few as needed."""
     chosen, freed = [], 0
     for row in sorted(rows, key=lambda row: row["used"]):
         if freed >= wanted:

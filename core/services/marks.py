@@ -59,8 +59,7 @@ OFFLINE = (
     "vit.lookalike",
     "sift.match",
 )
-"""What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people
-know them by it."""
+"""What works offline, each with its own of ``COLOURS``. Never reorder: people know them."""
 SECOND = (
     "resnet50.tv_in1k",
     "vgg16.tv_in1k",
@@ -104,8 +103,7 @@ def pinned() -> dict[str, tuple[int, int]]:
 
 @functools.lru_cache(maxsize=64)
 def assigned(names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    """A pair for each name: the one that its hash says, or the next free one; pairs come again
-    beyond 112 names."""
+    """A pair for each name: by its hash, or the next free one; they come again beyond 112 names."""
     taken, found = set(pinned().values()), {}
     for name in names:
         found[name] = next(
@@ -120,7 +118,6 @@ def _wished(name: str) -> Iterator[tuple[int, int]]:
     first, marks = zlib.crc32(name.encode()), len(MARKS)
     every = len(COLOURS) * marks
     for step in range(every):
-        place = (
-            first + step * 11
-        ) % every  # 11 has no factor in common with the count, so every pair comes once
+        # 11 has no factor in common with the count, so every pair comes once
+        place = (first + step * 11) % every
         yield place // marks, place % marks

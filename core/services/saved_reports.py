@@ -1,5 +1,4 @@
-"""The reports there are on disk: the user's own and those that came with the code, without reading
-a per-query score."""
+"""The reports on disk: the user's own and those that came with the code, without scores."""
 
 import json
 import os
@@ -25,8 +24,7 @@ def listing() -> list[str]:
 
 
 def damaged() -> list[str]:
-    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves
-    them out."""
+    """The user's own reports whose files are damaged; :func:`listing` leaves them out."""
     home = store.root()
     there = [
         path
@@ -47,8 +45,7 @@ def _whole(home: Path) -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """The folder of a report, a damaged one only where there is no other. Raises UserError where
-    there is none of that name."""
+    """A report's folder, a damaged one only where no other is. Raises UserError: no such name."""
     there = [
         base / FOLDER / name
         for base in (*store.layers(), store.shipped())

@@ -45,11 +45,7 @@ EXACT = IndexSpec("exact", "exact", {}, {}, True)
 
 
 def index_spec(text: str) -> IndexSpec:
-    """Read ``name`` or ``name:knob=value,knob=value``.
-
-    Raises:
-        UserError: no such index or knob, or a value out of its range.
-    """
+    """Read ``name`` or ``name:knob=value,...``. Raises UserError: no such index, knob or value."""
     name, rest = _parts(text.strip())
     index = indexes.get(name)
     given = dict(_pair(text, part) for part in rest.split(",") if part.strip())
@@ -65,8 +61,7 @@ def index_spec(text: str) -> IndexSpec:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Name and knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` belong to the
-    name."""
+    """Name, knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` are the name."""
     head, _, rest = text.partition(":")
     if head != "factory":
         return head, rest

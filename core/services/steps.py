@@ -179,8 +179,7 @@ class Steps:
         report(self.progress, done, total)
 
     def passed_on(self, done: int, total: int) -> bool:
-        """The step at work is at something that counts by itself, a download: how far the step is
-        remains unknown."""
+        """The step at work has a count of its own, a download: how far it is remains unknown."""
         if self._now is not None:
             self._steps[self._now].worked = True
         return self(done, total)
@@ -325,8 +324,7 @@ class Steps:
 
 
 def _ratio(pairs: Sequence[tuple[float, float]], weight: float, prior: float) -> float:
-    """Seconds spent for each that was expected, held to ``prior`` as if ``weight`` seconds of it
-    had been measured."""
+    """Seconds spent for each expected, ``prior`` counting like ``weight`` measured seconds."""
     expected = sum(pair[0] for pair in pairs)
     spent = sum(pair[1] for pair in pairs)
     return (spent + weight * prior) / (expected + weight) if expected + weight else prior

@@ -17,8 +17,7 @@ from core.services.jobs import JobStatus
 
 CORES_EACH = 2
 LEAST, MOST = 2, 4
-"""At the least two jobs work at once: a training of hours must not keep a build of seconds from
-starting."""
+"""At the least two jobs work at once: a training of hours must not hold up a build of seconds."""
 LOOK_S, LONGEST_LOOK_S = 0.5, 2.0
 """Whoever is next looks again after the first; others need not so often."""
 SWITCH = "LOOKALIKE_JOBS"
@@ -27,8 +26,7 @@ UNCOUNTED = ("download",)
 
 
 def limit() -> int:
-    """How many jobs work at once on this machine: ``LOOKALIKE_JOBS`` where set, else by its
-    cores."""
+    """How many jobs work at once here: ``LOOKALIKE_JOBS`` where set, else by its cores."""
     wanted = os.environ.get(SWITCH, "")
     if wanted.isascii() and wanted.isdigit() and int(wanted):
         return int(wanted)

@@ -1,5 +1,4 @@
-"""What a visitor of a public server has here, and its end: by the visitor's wish, or a while after
-the last visit."""
+"""What a visitor of a public server has here, until the visitor or time deletes it."""
 
 import logging
 import shutil
@@ -61,8 +60,7 @@ def delete(one: Visitor) -> int:
 
 
 def expire(now: float | None = None) -> list[str]:
-    """Delete what belongs to visitors who have not been here for so long as the settings say;
-    returns their names."""
+    """Delete what visitors have who were away for longer than the settings say; their names."""
     now = now or time.time()
     seen = {one: ownership.last_seen(one) for one in ownership.visitors()}
     for one in [one for one, when in seen.items() if when > now + AHEAD_S]:
@@ -78,8 +76,7 @@ def expire(now: float | None = None) -> list[str]:
 
 
 def start_sweeping() -> threading.Thread | None:
-    """Expire things now and then for as long as the process lives; None where nobody is a visitor,
-    or it was called before."""
+    """Expire things while the process lives; None: nobody is a visitor, or called before."""
     if not hosted() or not _sweeping.acquire(blocking=False):
         return None
     thread = threading.Thread(target=_sweep, name="expire visitors", daemon=True)
@@ -97,8 +94,7 @@ def _sweep() -> None:
 
 
 def pause_s() -> float:
-    """Seconds between two looks for what has expired: a tenth of the time that things are kept,
-    where that is short."""
+    """Seconds between two looks for what expired: a tenth of the time kept, where short."""
     return min(SWEEP_S, value("visitor_hours") * 360)
 
 

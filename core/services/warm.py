@@ -1,5 +1,4 @@
-"""Load what most visitors ask first before anybody asks: once a process, in the background, never
-at import."""
+"""Load what most visitors ask first: once a process, in the background, never at import."""
 
 import gc
 import logging
@@ -19,8 +18,7 @@ log = logging.getLogger(__name__)
 SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
 """``0`` in the environment: nothing is loaded before it is asked for."""
 LATER_S = 5.0
-"""So long after the engines are there the rest waits: whoever opened the first page while they
-loaded is answered just then."""
+"""So long the rest waits for the engines: the first page's visitor is answered just then."""
 SELDOM = 5000
 """So many new objects, not 700, until the next collection: one of all that pages hold stops every
 thread for 0.2 s, and came every 6 s of the processor with 12 visitors."""

@@ -1,2 +1,1 @@
-"""Training of encoders: recipes, data, losses and the loop. Its results are encoders like any
-other."""
+"""Training of encoders: recipes, data, losses and the loop. Results are encoders like others."""

@@ -20,8 +20,7 @@ MAX_REPEATS = 4
 
 
 def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
-    """How many pictures of each batch come from each source; a multiple of ``per_class`` where that
-    is set."""
+    """How many pictures of each batch come from each source; multiples of ``per_class``, if set."""
     return shared_out([len(source.train) for source in sources], settings)
 
 
@@ -153,8 +152,7 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 8
-"""Pictures that share one random change of light: crops differ for each, but a colour change per
-picture costs too much."""
+"""Pictures that share one random change of light, which costs too much for each."""
 
 
 def augmenter(
@@ -178,9 +176,8 @@ def augmenter(
         cropped = pasted(cropped, paste) if paste else cropped
         if light is None:
             return cropped
-        mixed = torch.randperm(
-            len(cropped)
-        )  # else neighbours of one class would always share their light
+        # else neighbours of one class would always share their light
+        mixed = torch.randperm(len(cropped))
         for start in range(0, len(mixed), CHUNK):
             rows = mixed[start : start + CHUNK]
             cropped[rows] = light(cropped[rows])

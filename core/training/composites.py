@@ -14,8 +14,7 @@ from PIL import Image, ImageFilter
 from core.images import crop, resize
 
 GOOD, SOLID = 0.9, 0.9
-"""A cut-out is used where its box meets the true one so well (IoU), and so much of it hangs
-together."""
+"""A cut-out is used where its box meets the true one so well (IoU), and holds together so far."""
 Edges = tuple[float, float, float, float]
 """x0, y0, x1, y1 in fractions of the picture."""
 

@@ -71,21 +71,17 @@ class Trainer:
         blueprint: Blueprint,
         teacher: tuple[torch.nn.Module, Blueprint] | None = None,
     ) -> None:
-        self.run, self.settings, self.sources, self.blueprint, self.teacher = (
-            run,
-            settings,
-            sources,
-            blueprint,
-            teacher,
-        )
+        self.run = run
+        self.settings = settings
+        self.sources = sources
+        self.blueprint = blueprint
+        self.teacher = teacher
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = network.to(self.device, memory_format=torch.channels_last)
         if self.device == "cpu":
             keep_whole(self.network)
-        counts, taught = (
-            [len(source.classes) for source in sources],
-            (teacher[1].dim if teacher else 0),
-        )
+        counts = [len(source.classes) for source in sources]
+        taught = teacher[1].dim if teacher else 0
         self.terms = Terms(settings, counts, taught).to(self.device)
         self.optimiser = schedule.optimiser(self.network, self.terms, settings)
         self.average = schedule.averaged(self.network, settings.ema) if settings.ema else None
@@ -139,8 +135,7 @@ class Trainer:
         return self.state
 
     def _resumed(self) -> bool:
-        """Take up the checkpoint where there is one; a damaged one counts as absent, is put aside,
-        and the log says so."""
+        """Take up the checkpoint, if any; a damaged one is put aside, and the log says so."""
         if not self.run.checkpoint.exists():
             return False
         try:
@@ -180,8 +175,7 @@ class Trainer:
         )
 
     def speed(self, count: int) -> float:
-        """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things
-        up, is not counted."""
+        """Pictures a second over ``count`` steps that nobody keeps, after a first."""
         self.network.train()
         self._freeze(self.settings.freeze_epochs)
         batches = epoch_batches(self.sources, self.settings, 0)
@@ -192,9 +186,8 @@ class Trainer:
         return count * self.settings.batch / max(time.monotonic() - started, 1e-9)
 
     def _step(self, rows: Sequence[np.ndarray]) -> float:
-        torch.manual_seed(
-            hash((self.settings.seed, self.state.step)) % 2**31
-        )  # the step alone decides all chance in it
+        # the step alone decides all chance in it
+        torch.manual_seed(hash((self.settings.seed, self.state.step)) % 2**31)
         schedule.set_rates(
             self.optimiser, schedule.rate(self.state.step, self.total, self.settings.warmup)
         )
@@ -253,8 +246,7 @@ class Trainer:
         return embeddings, batch
 
     def _recoloured(self, views: torch.Tensor, batch: dict) -> torch.Tensor:
-        """The views; where a recipe asks for it some of them in other colours, their ``labels``
-        those of new classes."""
+        """The views, some recoloured where asked for, their ``labels`` those of new classes."""
         if self.settings.recolour:
             for position, source in enumerate(self.sources):
                 if source.field == "instance":
@@ -288,14 +280,12 @@ class Trainer:
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
     def code(self, views: torch.Tensor) -> torch.Tensor:
-        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the network that is
-        kept."""
+        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the kept network."""
         with torch.inference_mode(), self._autocast():
             return self.kept.eval().code(to_input(views.to(self.device), self.blueprint))
 
     def explained(self, views: torch.Tensor) -> np.ndarray:
-        """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing
-        explains."""
+        """uint8 (n, 3, size, size) -> share (n,) of variance that each drawing explains."""
         with torch.inference_mode(), self._autocast():
             shown = to_input(views.to(self.device), self.blueprint)
             drawn = self.kept.decode(self.kept.eval().code(shown)).float()
@@ -334,25 +324,21 @@ class Trainer:
         self._keep_best(epoch, scores)
 
     def _keep_best(self, epoch: int, scores: dict[str, float]) -> None:
-        score = (
-            scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)
-        )  # nothing kept back: the last is the best
+        # nothing kept back: the last is the best
+        score = scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)
         if score <= self.state.best:
             self.state.worse += 1
             return
-        self.state.best, self.state.best_epoch, self.state.worse, self.state.scores = (
-            score,
-            epoch,
-            0,
-            scores,
-        )
+        self.state.best = score
+        self.state.best_epoch = epoch
+        self.state.worse = 0
+        self.state.scores = scores
         runs.save_checkpoint(
             self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores}
         )
 
     def _note(self, loss: float, count: int, seconds: float) -> None:
-        """Every step's loss is logged: the curve of a resumed run can be laid over the other to the
-        last digit."""
+        """Every step's loss is logged: curves of resumed runs match to the last digit."""
         rate = (
             schedule.rate(self.state.step - 1, self.total, self.settings.warmup) * self.settings.lr
         )
@@ -363,9 +349,8 @@ class Trainer:
             lr=rate,
             images_s=round(count / max(seconds, 1e-9), 1),
         )
-        between = (
-            self.state.step % self.epoch_steps
-        )  # the end of an epoch is saved after its validation
+        # the end of an epoch is saved after its validation
+        between = self.state.step % self.epoch_steps
         if between and time.monotonic() - self._saved > self.settings.checkpoint_s:
             self._save()
 

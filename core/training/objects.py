@@ -63,8 +63,7 @@ class Material:
 def material(
     catalogue: Dataset, photographs: Sequence[Dataset], settings: Settings, say: Say
 ) -> tuple[Material, Material]:
-    """Training products and photographs, decoded: to learn from, and kept back (other products,
-    other photographs)."""
+    """Products and photographs, decoded: to learn from, and others kept back."""
     items = [item for item in catalogue.items if item.split == "train"]
     products = sorted({str(item.instance) for item in items})
     kept = set(products[::HELD])
@@ -184,8 +183,7 @@ def train(
     folder: Path,
     say: Say,
 ) -> dict:
-    """All epochs, from the checkpoint in ``folder`` where there is one; the validation of the
-    last."""
+    """All epochs, from the checkpoint in ``folder`` if any; the last one's validation."""
     stages, boxes = given
     count = len(boxes)
     steps_each = count // settings.batch
@@ -220,8 +218,7 @@ def train(
 
 
 def validated(head: Head, stages: list[torch.Tensor], boxes: list[list[Edges]]) -> dict:
-    """Of the surest box of each picture: mean IoU with the nearest true box, and the share above
-    .5."""
+    """Of the surest box of each picture: mean IoU with the nearest true box, and share above .5."""
     head.eval()
     shares = []
     with torch.inference_mode():

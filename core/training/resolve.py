@@ -1,5 +1,4 @@
-"""What a run leaves open, decided; and what can't work, refused before any picture is read. Does
-without torch where it can."""
+"""What a run leaves open, decided; what can't work, refused. Without torch if possible."""
 
 from __future__ import annotations
 
@@ -43,9 +42,8 @@ def draft(settings: Settings) -> Settings:
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
-        settings = override(
-            settings, {"pretrained": True}
-        )  # its front never learns: random it would stay
+        # its front never learns: random it would stay
+        settings = override(settings, {"pretrained": True})
     if settings.kind == "autoencoder":
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
@@ -81,12 +79,10 @@ def _taken_over(settings: Settings) -> Settings:
 
 
 def _fitting_network(settings: Settings) -> Settings:
-    """What the chosen network decides: the length of a vector without a neck, and crops no larger
-    than its input."""
+    """What the chosen network decides: a vector's length without a neck, crops within its input."""
     values: dict[str, object] = {}
-    if (
-        not settings.pretrained and not settings.start_from
-    ):  # nothing is known yet that could be kept
+    # nothing is known yet that could be kept
+    if not settings.pretrained and not settings.start_from:
         values |= {"neck": True, "frozen_stages": 0, "freeze_norm": False}
     elif not settings.neck and not settings.start_from:
         values |= {"dim": published(settings.backbone).dim, "levels": 1}
@@ -110,8 +106,7 @@ def _a(kind: str) -> str:
 
 
 def usual_size(settings: Settings) -> int:
-    """Side of the input where nobody said: that of the published weights' own record, else small
-    enough for any machine."""
+    """Side of the input where nobody said: that of the published weights, else a small one."""
     found = published(settings.backbone) if settings.pretrained else None
     return found.preprocess.size if found else USUAL_SIZE
 
@@ -128,8 +123,7 @@ def middle_of(settings: Settings) -> Preprocess | None:
 
 
 def published(backbone: str) -> TimmNetwork:
-    """The encoder that a timm backbone's published weights make. Raises UserError where there are
-    none."""
+    """The encoder of a timm backbone's published weights. Raises UserError where there are none."""
     front = SLIM[backbone].front if backbone in SLIM else ""
     found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
@@ -187,8 +181,7 @@ def _network(name: str) -> TimmNetwork | None:
 
 
 def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
-    """A pretrained network that is ready, and how its input is made. Raises UserError where there
-    is none."""
+    """A ready pretrained network, and how its input is made. Raises UserError: none."""
     found = _network(name)
     if found is None:
         raise UserError(
@@ -235,8 +228,7 @@ def _has_bf16() -> bool:
 
 
 def refuse_taken(settings: Settings) -> None:
-    """Raise UserError where the result would take the place of something else; the shipped recipes
-    do so on purpose."""
+    """Raise UserError where the result would replace something; shipped recipes do on purpose."""
     if settings.recipe.startswith("shipped/"):
         return
     if (store.root() / "models" / settings.name).exists() or settings.name in encoders.names():

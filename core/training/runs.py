@@ -23,15 +23,12 @@ HELD = "held.json"
 MARKS = ("start", "step", "validation", "failed", "end")
 """Lines of a log that say how far the training is; others say what is done before and after it."""
 BYTES_EACH = 22
-"""Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so
-far, and the result."""
-PACE, PICTURES, WEIGHTS, LEARNING, COMPARING = (
-    "Measuring the pace",
-    "Reading pictures",
-    "Loading weights",
-    "Learning",
-    "Comparing before and after",
-)
+"""Disk of a run for each parameter: checkpoint (weights, moments, average), best, result."""
+PACE = "Measuring the pace"
+PICTURES = "Reading pictures"
+WEIGHTS = "Loading weights"
+LEARNING = "Learning"
+COMPARING = "Comparing before and after"
 """What a run does, one after the other, as its log and its progress say it."""
 SPARE = 64 << 20
 """Disk that is left free."""
@@ -40,8 +37,7 @@ ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``config.json``, ``log.jsonl``, ``checkpoint.safetensors``, ``best.safetensors`` under
-    ``artifacts/runs/<id>/``."""
+    """``config.json``, ``log.jsonl``, ``checkpoint`` and ``best`` in ``artifacts/runs/<id>/``."""
 
     id: str
 
@@ -71,8 +67,7 @@ class Run:
 
     @property
     def held(self) -> dict[str, list[str]]:
-        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was
-        not noted."""
+        """Locator of each dataset -> ids of the pictures kept back; empty: not noted."""
         try:
             found = json.loads((self.folder / HELD).read_text())
             return {locator: list(map(str, ids)) for locator, ids in found.items()}
@@ -106,8 +101,7 @@ class Run:
 
     @property
     def asked(self) -> dict[str, object]:
-        """What was asked for when it was begun, before anything was decided or fitted; empty where
-        that was not noted."""
+        """What was asked for when it began, before anything was decided; empty: not noted."""
         try:
             return typed(json.loads((self.folder / "config.json").read_text())["asked"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
@@ -119,8 +113,7 @@ class Run:
         return [line for line in map(parsed, text.splitlines()) if line]
 
     def last(self) -> dict:
-        """The last whole line of the log; empty where there is none. Cheap, however long the
-        log."""
+        """The log's last whole line, empty without one. Cheap, however long the log."""
         return next(iter(self._tail()[::-1]), {})
 
     def _tail(self) -> list[dict]:
@@ -162,8 +155,7 @@ def parsed(line: bytes) -> dict | None:
 
 
 def record_settings(run: Run, settings: Settings) -> None:
-    """Replace what a run was told before its first step: open settings are decided on the machine
-    that trains."""
+    """Replace what a run was told before its first step: it is decided where it trains."""
     _note(run, settings, run.created, run.asked)
 
 
@@ -264,8 +256,7 @@ def unfinished() -> list[Run]:
 
 
 class Follower:
-    """All whole lines of a run's log. A log that was written anew (a resumed run takes back what it
-    repeats) is read again."""
+    """All whole lines of a run's log, read again where a resumed run wrote it anew."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -307,8 +298,7 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer | None,
     state: dict,
 ) -> None:
-    """Write atomically: a kill at any moment leaves the file before or the file after. Raises
-    UserError on a full disk."""
+    """Write atomically, the old file or the new. Raises UserError on a full disk."""
     from safetensors.torch import save as to_bytes
 
     tensors = {

@@ -1,5 +1,4 @@
-"""What changes while a network learns: learning rates, frozen layers, averaged weights. All
-functions of the step."""
+"""What changes while a network learns: learning rates, frozen layers, averaged weights."""
 
 from __future__ import annotations
 
@@ -17,8 +16,7 @@ FLOOR = 0.01
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
-    """Linear rise over the first ``warmup`` of all steps, then half a cosine down (Loshchilov,
-    Hutter, 2016); 0..1."""
+    """Linear rise over the share ``warmup``, then half a cosine down (Loshchilov, 2016); 0..1."""
     rising = max(1, round(warmup * steps))
     if step < rising:
         return (step + 1) / rising
@@ -30,8 +28,7 @@ def rate(step: int, steps: int, warmup: float) -> float:
 def optimiser(
     network: torch.nn.Module, terms: torch.nn.Module, settings: Settings
 ) -> torch.optim.Optimizer:
-    """AdamW with four groups: backbone and new layers, each with and without weight decay (none on
-    biases and norms)."""
+    """AdamW with four groups: backbone and new layers, weight decay not on biases and norms."""
     import torch
 
     groups: dict[tuple[bool, bool], list] = {}
@@ -79,8 +76,7 @@ def _learn(part: torch.nn.Module, learning: bool) -> None:
 
 
 def early_parts(backbone: torch.nn.Module, stages: int) -> list[torch.nn.Module]:
-    """The stem of a timm network and its first ``stages`` stages (blocks of a transformer), in the
-    order of the forward."""
+    """A timm network's stem and first ``stages`` stages (or blocks), in order."""
     found: list[torch.nn.Module] = []
     left = stages
     for name, part in backbone.named_children():
@@ -99,8 +95,7 @@ def early_parts(backbone: torch.nn.Module, stages: int) -> list[torch.nn.Module]
 
 
 def averaged(network: torch.nn.Module, decay: float) -> torch.nn.Module:
-    """An exponential moving average of weights and batch statistics, quicker at the start where all
-    is still moving."""
+    """An exponential moving average of weights and statistics, quicker at the start."""
     import torch
     from torch.optim.swa_utils import AveragedModel
 

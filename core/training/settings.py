@@ -21,8 +21,7 @@ KINDS = ("embedder", "siamese", "autoencoder")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run. Every field can stand in a recipe file and on the command line as ``--set
-    field=value``."""
+    """One run. Every field can stand in a recipe file or as ``--set field=value``."""
 
     recipe: str
     title: str = ""
@@ -220,8 +219,7 @@ def read_recipe(name: str) -> Settings:
 
 
 def in_words(name: str) -> str:
-    """What a recipe does, in plain words: the comment that its file begins with, up to the first
-    empty one."""
+    """What a recipe does, in plain words: the comment at the top of its file."""
     words = []
     for line in (RECIPES / f"{name}.toml").read_text().splitlines():
         if not line.startswith("# "):
@@ -231,8 +229,7 @@ def in_words(name: str) -> str:
 
 
 def override(settings: Settings, values: dict[str, object]) -> Settings:
-    """``settings`` with some values replaced; text is read as the type of its field. Raises
-    UserError."""
+    """``settings`` with some values replaced, text read as its field's type. Raises UserError."""
     return check(replace(settings, **typed(values)))
 
 
@@ -270,11 +267,9 @@ def _typed(key: str, value: object) -> object:
         if wanted in (int, float, str) and not isinstance(value, bool | list):
             return wanted(value)
         if wanted is bool:
-            return (
-                value
-                if isinstance(value, bool)
-                else {"true": True, "false": False}[str(value).lower()]
-            )
+            if isinstance(value, bool):
+                return value
+            return {"true": True, "false": False}[str(value).lower()]
         parts = (
             value
             if isinstance(value, list | tuple)
@@ -327,8 +322,7 @@ def check(settings: Settings) -> Settings:
 
 
 def expanded(locator: str) -> str:
-    """A dataset's locator with variables such as $LOOKALIKE_DATA filled in. Raises UserError where
-    one is not set."""
+    """A locator with variables such as $LOOKALIKE_DATA filled in. Raises UserError: not set."""
     found = os.path.expandvars(locator)
     if "$" in found:
         raise UserError(

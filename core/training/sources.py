@@ -19,8 +19,7 @@ from core.training.settings import Settings, expanded
 from core.types import Item, Progress, report
 
 MOST_VALIDATION = 2000
-"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with
-all others."""
+"""Pictures kept back at most: enough for a steady MAP@R, each compared with all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,8 @@ def open_sources(
             class alone.
     """
     opened = opened_datasets(settings)
-    planned = [
-        _plan(dataset, settings, needs_labels) for dataset in opened
-    ]  # all checked before the first is decoded
+    # all checked before the first is decoded
+    planned = [_plan(dataset, settings, needs_labels) for dataset in opened]
     return [
         _open(dataset, *plan, settings, progress)
         for dataset, plan in zip(opened, planned, strict=True)
@@ -64,8 +62,7 @@ def open_sources(
 
 
 def opened_datasets(settings: Settings) -> list[Dataset]:
-    """The datasets that a run names, listed and not decoded. Raises UserError where there is
-    none."""
+    """The datasets that a run names, listed, not decoded. Raises UserError where there is none."""
     if not settings.datasets:
         raise UserError(
             "No dataset was named to learn from.",
@@ -76,8 +73,7 @@ def opened_datasets(settings: Settings) -> list[Dataset]:
 
 
 def training_items(dataset: Dataset) -> list[Item]:
-    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a
-    split of its own."""
+    """The pictures that may be learned from: the usual protocol's gallery, no query split."""
     protocol = dataset.protocol()
     kept = [item for item in dataset.items if protocol.in_gallery(item)]
     return [item for item in kept if not protocol.queries or not protocol.is_query(item)]
@@ -190,8 +186,7 @@ class Outline:
 
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
-    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources`
-    refuses undecoded."""
+    """What a run would learn from. Raises UserError as :func:`open_sources`, undecoded."""
     opened = opened_datasets(settings)
     return [
         _outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened
@@ -217,8 +212,7 @@ def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings)
 
 
 def made_up(settings: Settings, found: Sequence[Outline]) -> list[Source]:
-    """Sources of noise with as many classes as the real ones: what a step costs does not depend on
-    what is in a picture."""
+    """Sources of noise with the classes of the real ones: a step costs as much."""
     rng, count = np.random.default_rng(0), max(settings.batch, 8)
     rows, sources = np.arange(count), []
     for one in found:
@@ -254,8 +248,7 @@ def split(
 def _whole_groups(
     labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator
 ) -> list[int]:
-    """A share of the instances of every class; of the instances themselves, where these are the
-    classes."""
+    """A share of the instances of every class; of instances, where these are the classes."""
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(str(group), []).append(row)
@@ -298,8 +291,7 @@ STEP = 16
 
 
 def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
-    """Side at which the pictures of a dataset are kept: ``SLACK`` times the input, yet no larger
-    than its pictures are."""
+    """Side at which pictures are kept: ``SLACK`` times the input, no larger than they are."""
     wanted = int(size * SLACK)
     for item in items[:20]:
         try:

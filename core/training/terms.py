@@ -1,5 +1,4 @@
-"""What a network learns from: the sum of the losses that a recipe names. Imports torch: import it
-where training starts."""
+"""The sum of a recipe's losses. Imports torch: import it where training starts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +10,11 @@ from core.training.losses import LOSSES, needs, parse_terms
 from core.training.settings import Settings
 
 TEMPERATURE = 0.1
-"""Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch
-carries nearly all weight."""
+"""Of similarities that a pupil takes over: the nearest third of a batch has the weight."""
 
 
 class Terms(nn.Module):
-    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies,
-    projections)."""
+    """The sum of all terms of a recipe, with parameters of their own (proxies, projections)."""
 
     def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
         super().__init__()
@@ -59,28 +56,23 @@ class Terms(nn.Module):
         return total
 
     def _labels(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of
-        the other."""
+        """Each dataset's pictures with one another only: cats of two are no strangers."""
         total = embeddings.new_zeros(())
         for position, loss in enumerate(self.losses[name]):
             here = batch["source"] == position
             if not LOSSES[name].pairs:  # a classifier knows no recoloured classes
                 here = here & (batch["labels"] < self.class_counts[position])
-            miner, own, labels = (
-                self.miners[name][position],
-                embeddings[here],
-                batch["labels"][here],
-            )
+            miner = self.miners[name][position]
+            own = embeddings[here]
+            labels = batch["labels"][here]
             value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
             total = total + value * here.float().mean()
         return total
 
     def _views(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        loss, first, second = (
-            self.between_views[name],
-            self.projector(embeddings),
-            self.projector(batch["second"]),
-        )
+        loss = self.between_views[name]
+        first = self.projector(embeddings)
+        second = self.projector(batch["second"])
         return loss(first, ref_emb=second) if name == "vicreg" else loss(first, second)
 
     def _draw(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
@@ -128,8 +120,7 @@ def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
 
 
 def _projector(settings: Settings) -> nn.Module:
-    """The head above the embedding that the two-view losses see; it is thrown away (Chen et al.,
-    2020)."""
+    """The head that the two-view losses see, thrown away later (Chen et al., 2020)."""
     wide = 2 * settings.dim
     return nn.Sequential(
         nn.Linear(settings.dim, wide),

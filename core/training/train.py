@@ -1,5 +1,4 @@
-"""From the settings of a run, or from a user's own weights, to a model that stands among the
-encoders."""
+"""From the settings of a run, or from a user's own weights, to a model among the encoders."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ def begin(
     progress: Progress | None = None,
     asked: Mapping[str, object] | None = None,
 ) -> Run:
-    """Check everything, decode the pictures, and make the run's folder; nothing is learned yet.
-    Raises UserError."""
+    """Check all, decode the pictures, make the run's folder; learn nothing. Raises UserError."""
     settings = resolve(settings)
     refuse_taken(settings)
     check(settings, progress)
@@ -61,8 +59,7 @@ def begin(
 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
-    """The decoded sources and the number of parameters of a resolved run, if it can be done. Raises
-    UserError."""
+    """The decoded sources and the number of parameters of a resolved run. Raises UserError."""
     tell(progress, PICTURES)
     found = open_sources(settings, needs_labels(settings), progress)
     tell(progress, WEIGHTS)
@@ -82,8 +79,7 @@ def check_disk(network: torch.nn.Module) -> int:
 
 
 def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
-    """Pictures a second over a few steps on the side. Raises UserError where the network can't be
-    had."""
+    """Pictures a second over a few steps on the side. Raises UserError: no network."""
     network, blueprint = make_network(settings)
     return Trainer(
         Run("train-probe"), settings, found, network, blueprint, _teacher(settings)
@@ -93,8 +89,7 @@ def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
 def make_network(
     settings: Settings, progress: Progress | None = None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """The network to train, with the weights that it starts from, downloaded where they are
-    published. Raises UserError."""
+    """The network to train with its first weights, downloaded if published. Raises UserError."""
     import torch
 
     torch.manual_seed(settings.seed)
@@ -120,8 +115,7 @@ def make_network(
 def _pretrained(
     blueprint: Blueprint, progress: Progress | None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """A timm backbone with its published weights and their normalisation, under a new embedding.
-    Raises UserError."""
+    """A timm backbone as published, under a new embedding. Raises UserError."""
     found: Any = published(blueprint.backbone)
     weights = found.published(progress)
     if (
@@ -194,8 +188,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
 
 
 def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
-    """An autoencoder's codes (n, dim) of pictures that it learned from, each dataset by its
-    share."""
+    """An autoencoder's codes (n, dim) of pictures learned from, each dataset by its share."""
     import torch
 
     settings, plain = trainer.settings, augmenter("none", trainer.settings.size)
@@ -210,8 +203,7 @@ def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
 
 
 def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
-    """Where a siamese network draws the line between the same and another, by the pairs kept back
-    of its last source."""
+    """A siamese network's line between same and other, by pairs kept back of its last source."""
     source = next((s for s in reversed(sources) if len(s.validation)), None)
     if source is None:
         return None
@@ -244,8 +236,7 @@ def _framed(made: Blueprint) -> str:
 def card(
     run: Run, settings: Settings, sources: Sequence[Source], state: State, trainer: Trainer
 ) -> dict:
-    """All that is known of the result at the end of its training; what a search with it is worth is
-    measured later."""
+    """What is known of the result when it is trained; a search with it is measured later."""
     return {
         "title": settings.title or settings.name,
         "family": settings.family,

@@ -1,5 +1,4 @@
-"""How good a network is on pictures that are not learned from: MAP@R (Musgrave et al., 2020), or
-how well it draws them."""
+"""How good a network is on held-out pictures: MAP@R (Musgrave et al., 2020), or drawing."""
 
 from __future__ import annotations
 
@@ -78,8 +77,7 @@ RETRIEVAL = (
     " labels, the share that is found by a crop of itself"
 )
 GALLERY = 400
-"""Pictures to search among at least, where there are so many: a handful kept back would be found by
-chance."""
+"""Pictures to search among at least: a handful kept back would be found by chance."""
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 
 

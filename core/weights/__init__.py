@@ -1,2 +1,1 @@
-"""Files of networks: where they lie, how they are fetched and checked, and which packages bring
-some along."""
+"""Files of networks: where they lie, fetching, checks, packages that bring some."""

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from core import store
-from core.faiss_loader import team
+from core.device import FP32, device_kind, device_name, one_core, team
 from core.types import Progress, saying
 from core.weights import graphs
-from core.weights.device import FP32, device_kind, device_name, one_core
 from core.weights.graphs import FILE, KIND
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ BF16 = "bf16-graph"
 HINTS = {FP32: "f32", BF16: "bf16"}
 """The number formats of a graph, in OpenVINO's words."""
 TOLERANCE = 1e-4
-"""The largest difference from torch's values, as :meth:`Source.comparable` gives them, that counts
-as rounding."""
+"""The largest difference from torch's values, by :meth:`Source.comparable`, that is rounding."""
 SLOWER = 1.2
 """So many times the time of torch a graph may take: a server without torch needs half of the
 memory, and calls of several networks run beside each other."""
@@ -100,8 +98,7 @@ class Graph:
 
 
 def usable() -> str | None:
-    """The version of OpenVINO to compile with; None where it is not installed, switched off, or a
-    GPU does the work."""
+    """The version of OpenVINO to compile with; None: not installed, switched off, or a GPU."""
     if not graphs.on() or device_kind() != "cpu":
         return None
     try:
@@ -167,8 +164,7 @@ def graph_seconds(source: Source) -> float | None:
 
 
 def _noted(source: Source) -> dict | None:
-    """What was noted when a network was compiled, empty where it was not; None where none can
-    be."""
+    """What was noted when a network was compiled, empty: it was not; None where none can be."""
     if (by := usable()) is None:
         return None
     name = store.key(_causes(source, by))

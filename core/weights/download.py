@@ -1,5 +1,4 @@
-"""Fetching one large file: resumable, checked, with progress and cancel, and never half there under
-its own name."""
+"""Fetching a large file: resumable, checked, with cancel, never half there under its name."""
 
 import os
 import re
@@ -20,8 +19,7 @@ PIECE = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to fetch. ``sha256`` may be a prefix; without it only ``size`` is checked (both may be
-    unknown)."""
+    """A file to fetch. ``sha256`` may be a prefix; else only ``size`` is checked (or nothing)."""
 
     url: str
     size: int = 0
@@ -151,11 +149,7 @@ def _size(path: Path) -> int:
 
 
 def reach(source: Source, name: str, target: Path) -> Source:
-    """``source`` with its size, asked from the server.
-
-    Raises:
-        UserError: offline; it says which file to put where by hand.
-    """
+    """``source`` with its size, from the server. Raises UserError: offline, with a way by hand."""
     import requests
 
     if offline():

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 1e-4
-"""The largest change of a unit vector's values that counts as rounding; above it the network is
-left as it was."""
+"""The largest change of a unit vector's values that is rounding; more is undone."""
 
 
 def folded(model: torch.nn.Module, features: Callable, pixels: torch.Tensor) -> torch.nn.Module:

@@ -23,8 +23,7 @@ _lock = threading.Lock()
 
 
 def load() -> None:
-    """Import torchvision and timm, unless that has happened. The compiler can be imported
-    afterwards as ever."""
+    """Import torchvision and timm, once. The compiler can be imported afterwards."""
     with _lock:
         if COMPILER in sys.modules or ("timm" in sys.modules and "torchvision" in sys.modules):
             return

@@ -1,5 +1,4 @@
-"""Files that a package from the index brings along: found without importing the package, and
-checked before they are used."""
+"""Files that a package brings: found without importing it, checked before they are used."""
 
 from __future__ import annotations
 
@@ -43,8 +42,7 @@ LITE0 = Packed(
     18_826_032,
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
-"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what the detector ``objects`` looks
-through."""
+"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what ``objects`` looks through."""
 _damaged: set[tuple[Path, int]] = set()
 _checked: set[tuple[Path, int]] = set()
 _lock = threading.Lock()
@@ -74,11 +72,9 @@ def installed(row: Packed) -> Path | None:
         stat = path.stat() if path else None
     except OSError:
         return None
-    return (
-        path
-        if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged
-        else None
-    )
+    if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged:
+        return path
+    return None
 
 
 @cache

@@ -15,8 +15,7 @@ PARAM = Param("agreement", MEASURE, choice(*MEASURES), MEASURES[0])
 
 
 def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> None:
-    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``:
-    of the encoders, as HTML."""
+    """Overlap@K, rank-biased overlap on request, and a sentence; ``marks``: encoders', as HTML."""
     caption("Agreement", level=2)
     st.session_state.setdefault(MEASURE, MEASURES[0])
     measure = st.segmented_control(
@@ -34,8 +33,7 @@ def empty() -> None:
 
 
 def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Sequence[str]) -> str:
-    """The matrix as a table: names in the rows, their marks over the columns; shades carry no news
-    that the figures do not."""
+    """The matrix as a table: names in the rows, their marks over the columns, shaded."""
     head = "".join(
         f'<th scope="col" title="{escape(t)}">{mark}<span class="ll-unseen">{escape(t)}</span></th>'
         for t, mark in zip(titles, marks, strict=True)

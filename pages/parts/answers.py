@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import batching, serving
+from core.services.search import admission, serving
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -24,16 +24,14 @@ OUTCOMES = "outcomes"
 ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
-"""Bundled encoders answer within this before the first drawing; the others after it, each as it
-comes."""
+"""Bundled encoders answer within this before the first drawing; others after it, as they come."""
 CROWDED_S = 3.0
 """The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
 LOOK_S = 0.1
-"""A page that waits for encoders to load looks so often for them, and for what the person does
-meanwhile."""
+"""A page that waits for encoders looks so often for them, and for the person's doings."""
 
 
 @dataclass
@@ -62,14 +60,13 @@ def gather(view: View) -> Gathered:
         ):
             blocked[name] = state
             found.busy |= state["state"] == "busy"
-    _ask_at_once(
-        view,
-        [
-            name
-            for name in view.shown
-            if name not in blocked and _outcome(view, version, name) is None
-        ],
-    )
+    left = [
+        name for name in view.shown if name not in blocked and _outcome(view, version, name) is None
+    ]
+    for name in left:
+        serving.begin(cached.dataset(view.dataset), name, view.index)
+    if left and _may_ask(CROWDED_S):
+        _ask_at_once(view, left)
     states = {
         name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown
     }
@@ -88,6 +85,8 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
     place and says whether it has; None where nothing is made. Nothing of a page is held up
     meanwhile: whatever the person does interrupts it.
     """
+    if not found.waiting or any(map(asking.under_way, _keys(view, found.waiting))):
+        admission.line().leave()  # an encoder that takes long keeps nobody else waiting
     if found.waiting:
         _until_answered(view, found)
         st.rerun()
@@ -100,8 +99,7 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
 
 
 def step(view: View, found: Gathered) -> bool:
-    """For a board that draws itself again: ask the next one that waits; whether one has answered
-    meanwhile."""
+    """For a board that draws itself again: ask the next one; whether one has answered."""
     if not found.waiting:
         return False
     _ask_next(view, found.waiting)
@@ -119,8 +117,7 @@ def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | N
 
 
 def act(view: View, action: str) -> None:
-    """Do what a button in a column asks: build, cancel a build, ask once more, fetch what reads
-    text."""
+    """Do what a button in a column asks: build, cancel, ask once more, fetch what reads text."""
     verb, _, name = action.partition(":")
     if name not in view.encoders or unread.act(verb, name):
         return
@@ -131,9 +128,14 @@ def act(view: View, action: str) -> None:
         builds.stop(job.id)
 
 
+def _may_ask(seconds: float) -> bool:
+    """Wait for this page's turn to search, so long at most; what the person does meanwhile ends the
+    wait. Whether it has come."""
+    return not hosted() or admission.line().enter(seconds, press.let_in)
+
+
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
-    """Let those load that are not in memory, and ask those that answer without delay, before
-    anything is drawn."""
+    """Let those load that are not in memory, and ask the quick ones before anything is drawn."""
     began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         serving.begin(dataset, name, view.index)
@@ -178,7 +180,11 @@ def _until_answered(view: View, found: Gathered) -> None:
     dataset, keys = cached.dataset(view.dataset), _keys(view, found.waiting)
     known = st.session_state.get(OUTCOMES, {})
     while not any(key in known for key in keys):  # the board's own drawing may have asked
+        if not (any(map(asking.under_way, keys)) or _may_ask(LOOK_S)):
+            continue
         _ask_next(view, found.waiting)
+        if asking.oldest_s() > CROWDED_S:
+            admission.line().leave()
         press.let_in()
         crowd = _crowded()
         if asking.wait_for(keys, LOOK_S, all_of=crowd):
@@ -210,13 +216,12 @@ def _patience_s() -> float:
 
 
 def _crowded() -> bool:
-    """Whether several visitors wait for encoders; where there are none, they are one person's."""
-    return hosted() and batching.crowded()
+    """Whether several visitors wait for answers; where there are none, they are one person's."""
+    return hosted() and (admission.line().waited_for or asking.others())
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
-    """Note where an encoder stands that nothing blocks; its column, or None where its answer is
-    drawn."""
+    """Note where an unblocked encoder stands; its column, or None where its answer is drawn."""
     outcome = _outcome(view, version, name)
     if isinstance(outcome, UserError):
         return columns.failed(_row(name), outcome)
@@ -231,8 +236,7 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
 
 
 def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
-    """Until one of these encoders is in memory or failed to load (True), or where there is none,
-    until ``more`` is drawn."""
+    """Until one of these encoders has loaded or failed (True), or ``more`` is drawn."""
     dataset = cached.dataset(view.dataset)
     while names or more:
         press.let_in()
@@ -358,17 +362,15 @@ def _joined_before(view: View, version: str, names: list[str]) -> dict[str, int]
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:
-    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet,
-    or its index is not."""
+    """The column of an encoder that can't be asked now: unavailable, or it or its index unbuilt."""
     name = row["name"]
     if view.asked.text and (state := unread.column(row)) is not None:
         return {**columns.head(row), **state}
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)
-    if job and (
-        lacking or not built or builds.what(job).get("index") == view.index
-    ):  # not where only another index is built
+    # not where only another index is built
+    if job and (lacking or not built or builds.what(job).get("index") == view.index):
         words = {
             "headline": "Building",
             "message": builds.progress_words(job),
@@ -415,8 +417,7 @@ def _offer(view: View, version: str, row: dict) -> dict:
 
 
 def _offer_index(view: View, row: dict) -> dict:
-    """A column whose vectors are there and whose index is not: building it takes too long for a
-    page to wait."""
+    """A column with vectors and without the index, whose build is too long to wait for."""
     vectors = count(len(cached.dataset(view.dataset).items), "vector")
     last = builds.ended(view.dataset, row["name"])
     last = last if last and builds.what(last).get("index") == view.index else None

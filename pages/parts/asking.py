@@ -8,6 +8,7 @@ as it can't be interrupted, and is kept.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from core.errors import UserError
 ASKS = "asks"
 """What this session has asked for, by the key of the question."""
 HOLD_S = 0.1
+_waiting: Counter[int] = Counter()
+"""How many questions of each session (the number of its asks in memory) have no answer yet."""
+_waiting_lock = threading.Lock()
 MAX_AT_WORK = 4
 """Questions of one session at a time, those included that a person has gone on from."""
 
@@ -37,13 +41,17 @@ def begin(key: Hashable, call: Callable[[], object]) -> None:
     if key in asks:
         return
     done, call = Future(), store.carried(call)  # what is a visitor's own stays theirs
+    whose = id(asks)
 
     def work() -> None:
         try:
             done.set_result(call())
         except BaseException as error:  # told to who asked, when the page is drawn next
             done.set_exception(error)
+        finally:
+            _count(whose, -1)
 
+    _count(whose, 1)
     asks[key] = _Ask(time.monotonic(), done)
     thread = threading.Thread(target=work, name="ask", daemon=True)
     add_script_run_ctx(thread)
@@ -53,6 +61,26 @@ def begin(key: Hashable, call: Callable[[], object]) -> None:
 def under_way(key: Hashable) -> bool:
     """Whether the question was asked and its answer not collected yet."""
     return key in _asks()
+
+
+def oldest_s() -> float:
+    """So many seconds ago this session's oldest question was asked that has no answer yet."""
+    began = [one.began for one in _asks().values() if not one.done.done()]
+    return time.monotonic() - min(began) if began else 0.0
+
+
+def others() -> bool:
+    """Whether other sessions wait for answers, too."""
+    mine = id(_asks())
+    with _waiting_lock:
+        return any(one != mine for one in _waiting)
+
+
+def _count(whose: int, more: int) -> None:
+    with _waiting_lock:
+        _waiting[whose] += more
+        if not _waiting[whose]:
+            del _waiting[whose]
 
 
 def may_begin() -> bool:

@@ -26,8 +26,7 @@ JUST_S = 3600.0
 
 
 def begin(title: str, arguments: list[str]) -> str | None:
-    """Start a job; where it can't be, the shell says why above the next page, and None comes
-    back."""
+    """Start a job; where that fails, None, and the shell says why above the next page."""
     try:
         return jobs.start(title, arguments)
     except UserError as error:
@@ -78,8 +77,7 @@ def ended(locator: str, encoder: str) -> JobStatus | None:
 
 
 def ending(last: JobStatus | None, what: str = "build") -> str:
-    """``The build failed`` or ``The build was stopped``; empty where it ended well, or none
-    ended."""
+    """``The build failed`` or ``The build was stopped``; empty where none, or it ended well."""
     said = {"failed": "failed", "cancelled": "was stopped"}.get(last.state if last else "")
     return f"The {what} {said}" if said else ""
 
@@ -99,27 +97,22 @@ def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
 
 
 def what(job: JobStatus) -> dict[str, str]:
-    """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty
-    where it is no build."""
+    """What a build makes, as parameters of a link to Compare; empty where it is no build."""
     given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
-    return (
-        {name: given[option] for name, option in names.items() if option in given}
-        if job.arguments[0] == "build"
-        else {}
-    )
+    if job.arguments[0] == "build":
+        return {name: given[option] for name, option in names.items() if option in given}
+    return {}
 
 
 def options(job: JobStatus) -> dict[str, str]:
-    """The options of a job's command that take a value, ``--dataset`` and so on; those without one
-    are left out."""
+    """The options of a job's command that take a value, as ``--dataset``."""
     pairs = zip(job.arguments[1:], job.arguments[2:], strict=False)
     return {name: value for name, value in pairs if name[:1] == "-" and value[:2] != "--"}
 
 
 def just_built() -> dict[str, str]:
-    """What the last build that this session started has made, once: it has ended well and no page
-    opened with it yet."""
+    """What this session's last build has made, once: it ended well, and no page shows it yet."""
     waiting: list[str] = st.session_state.get(UNSEEN, [])
     ends = {id: status for id in waiting if (status := over(id)) is not None}
     st.session_state[UNSEEN] = [id for id in waiting if id not in ends]
@@ -200,8 +193,7 @@ def about(seconds: float) -> str:
 
 
 def estimate_words(estimate, absent: bool = False) -> str:
-    """What a build would cost, in words; ``absent``: the weights are not here, whether or not their
-    size is known."""
+    """What a build would cost, in words; ``absent``: its weights are not here."""
     parts = [count(estimate.to_encode, "picture") + " to encode"]
     if estimate.seconds is not None:
         parts.append(about(estimate.seconds))

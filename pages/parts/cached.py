@@ -1,5 +1,4 @@
-"""Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache
-has a bound."""
+"""Every cache of the pages: bounded, strings and numbers in, what comes out only read."""
 
 import base64
 from collections.abc import Sequence
@@ -37,8 +36,7 @@ SHORT = 60.0 if settings.hosted() else 5.0
 """Seconds that a listing may be old; on a public server longer, where listing again for each of
 many visitors would take most of the processor. Whoever changes something has it listed again."""
 LONG = 60.0
-"""The same where listing walks through folders: seconds for 60,000 files, so it is done in the
-background."""
+"""The same where listing walks through folders: seconds for 60,000 files, in the background."""
 
 
 def dataset_rows() -> list[dict]:
@@ -52,8 +50,7 @@ def _dataset_rows() -> Fresh[list[dict]]:
 
 
 def encoder_rows() -> list[dict]:
-    """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
-    longer than all else."""
+    """Every listed encoder. Read the rows, never change them: copies would take long."""
     return _encoder_rows(limits.may("download"))
 
 
@@ -63,8 +60,7 @@ def _encoder_rows(may_fetch: bool) -> list[dict]:
 
 
 def encoder_row(name: str) -> dict | None:
-    """One encoder, listed or not; None where nothing answers to the name. Read it, never change
-    it."""
+    """One encoder, listed or not, or None. Read it, never change it."""
     return _encoder_row(name, limits.may("download"))
 
 
@@ -129,8 +125,7 @@ def built_best_first(locator: str, version: str) -> list[str]:
 
 @caches.resource(max_entries=100, ttl=120.0, show_spinner=False, gallery=True)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
-    """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises
-    UserError."""
+    """What a build would cost; ``probe`` may load the network to time it. Raises UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
@@ -207,8 +202,7 @@ def forget_datasets() -> None:
 
 @caches.quick(max_entries=6000, gallery=True)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
-    """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side``
-    pixels long."""
+    """A picture, or the part of it inside ``box``, as a data URI, at most ``side`` pixels long."""
     return data_uri(pictures.thumbnail(dataset(locator), item_id, side, box))
 
 
@@ -296,8 +290,7 @@ def explanation(
 
 
 def asked(query: str, box: Box = None) -> Query:
-    """``item:<id>`` or ``up:<token>`` as core asks with it. Raises UserError where an upload is no
-    longer kept."""
+    """``item:<id>`` or ``up:<token>`` as core asks with it. Raises UserError: it is gone."""
     kind, _, name = query.partition(":")
     if kind == "item":
         return Query(item_id=name, name=name, box=box)
@@ -361,8 +354,7 @@ def classes(locator: str, version: str) -> list[str]:
 
 @caches.data(max_entries=60, show_spinner=False, gallery=True)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
-    """Ids whose id, label or attributes contain every word, in one class where ``kind`` names
-    one."""
+    """Ids whose id, label or attributes contain every word, in the class ``kind``, if any."""
     wanted, found = words.lower().split(), dataset(locator)
     if not wanted and not kind:
         return list(found.ids)
@@ -394,14 +386,12 @@ def data_uri(webp: bytes) -> str:
 
 
 MOST = 500
-"""A field with more values names single pictures; nobody looks for a part of the gallery among
-them."""
+"""A field with more values names single pictures, and no part of the gallery."""
 
 
 @caches.quick(max_entries=20, gallery=True)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
-    """Field -> its values in the gallery, where there are two at least; no measured numbers, none
-    that a link cannot say."""
+    """Field -> its values in the gallery, two at least; no numbers, none that links can't say."""
     known = {
         name: [value for value in values if _plain(value)]
         for name, values in request.fields(_gallery(locator)).items()
@@ -421,8 +411,7 @@ def choices(locator: str, version: str) -> dict[str, list[str]]:
 
 @caches.quick(max_entries=200, gallery=True)
 def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
-    """How many pictures of the gallery meet the conditions, and how many there are. Raises
-    UserError."""
+    """How many pictures of the gallery meet the conditions, and of how many. Raises UserError."""
     items = _gallery(locator)
     mask = request.allowed(items, where)
     return (len(items) if mask is None else int(mask.sum())), len(items)

@@ -39,8 +39,7 @@ def found(
 def estimated(
     locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool, left: int
 ) -> Plan:
-    """The same with time and memory for the ``left`` settings that are not measured yet. Raises
-    UserError."""
+    """The same with time and memory for the ``left`` unmeasured settings. Raises UserError."""
     return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full)
 
 
@@ -61,8 +60,7 @@ def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
 def one_query(
     locator: str, version: str, encoder: str, index: str, query: str, k: int
 ) -> QueryView:
-    """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``.
-    Raises UserError."""
+    """A query (``item:<id>``, ``up:<token>``) by a setting, as ``hnsw:M=16``. Raises UserError."""
     kind, _, name = query.partition(":")
     data = uploads.read(name) if kind == "up" else None
     return view.query_view(

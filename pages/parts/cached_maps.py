@@ -81,8 +81,7 @@ def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, i
 def common(
     keys: tuple[tuple[str, str, str, str], ...],
 ) -> tuple[list[str], list[np.ndarray] | None]:
-    """Ids on all of these maps, and the rows of each; no rows where the ids are the same. Read
-    them, never change them."""
+    """Ids on all of these maps, and each one's rows, if other ones. Read, never change them."""
     return map_views.common([read(*key) for key in keys])
 
 
@@ -95,8 +94,7 @@ def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_page.Box, m
 
 @caches.resource(max_entries=12, show_spinner=False)
 def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[str]) -> np.ndarray:
-    """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while
-    there is no ``sheet``."""
+    """Rows of the ``_ids`` with a small picture; a fixed sample while there is no ``sheet``."""
     known = set(_sheet(locator, version).ids if sheet else _ids[:: max(1, len(_ids) // SAMPLE)])
     return np.array([row for row, id in enumerate(_ids) if id in known], np.int64)
 
@@ -105,8 +103,7 @@ def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[
 def coded(
     locator: str, version: str, spec: str, path: str, field: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Each row's class, category or instance as a number into a list of names, int32 (n,); -1 where
-    it has none."""
+    """The class, category or instance as a place in a list of names, int32 (n,); -1 = none."""
     values = list(map(attrgetter(field), _items(locator, version, spec, path)))
     names = [name for name in dict.fromkeys(values) if name]
     place = {None: -1, "": -1, **{name: number for number, name in enumerate(names)}}
@@ -137,8 +134,7 @@ def fields(locator: str, version: str) -> dict[str, str]:
 
 @caches.data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str, field: str) -> list[str]:
-    """The values of a field, sorted, for choosing which have a colour; none for what only a map
-    knows."""
+    """The values of a field, sorted, to choose coloured ones; none for what only a map knows."""
     if field in map_colours.OF_MAP:
         return []
     found = {map_colours.words(item.value(field)) for item in cached.dataset(locator).items}
@@ -231,8 +227,7 @@ def comparable(
 
 @caches.data(max_entries=40, show_spinner=False)
 def refusal(locator: str, version: str, encoder: str) -> UserError | None:
-    """Why no map of a small set can be drawn, known without trying; None where nothing is known
-    against it."""
+    """Why no map of a small set can be drawn, known without trying; None: nothing is known."""
     found = cached.dataset(locator)
     return maps.refusal(found, encoder) if len(found.items) <= 2000 else None
 
@@ -245,8 +240,6 @@ def forget() -> None:
 
 def _query(query: str) -> Query:
     kind, _, name = query.partition(":")
-    return (
-        Query(item_id=name, name=name)
-        if kind == "item"
-        else Query(data=uploads.read(name), name="uploaded picture")
-    )
+    if kind == "item":
+        return Query(item_id=name, name=name)
+    return Query(data=uploads.read(name), name="uploaded picture")

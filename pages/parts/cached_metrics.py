@@ -153,8 +153,7 @@ def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
 
 @caches.data(max_entries=60, ttl=30.0, show_spinner=False)
 def locator_of(name: str, item_id: str) -> str | None:
-    """Where the pictures of a report's data set are in this library: the same name, and a picture
-    of that id."""
+    """Where a report's data set is in this library: the same name, a picture of that id."""
     for row in dataset_rows():
         if (
             row["state"] == "ready"
@@ -171,8 +170,7 @@ def _all_studies(name: str, stamp: float) -> list[dict]:
 
 
 def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> dict[str, dict]:
-    """Encoder -> its study of one kind (probes, robustness, health) on one board. Raises
-    UserError."""
+    """Encoder -> its study of a kind (probes, robustness, health) on a board. Raises UserError."""
     return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
 
 
@@ -180,8 +178,7 @@ def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> 
 def distorted(
     locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]
 ) -> tuple:
-    """The distorted picture as a data URI, and what became of its answer by each encoder. Raises
-    UserError."""
+    """The distorted picture as a data URI, and each encoder's answer. Raises UserError."""
     picture, outcomes = perturb.live(dataset(locator), item_id, kind, strength, encoders)
     return data_uri(picture), outcomes
 
@@ -196,8 +193,7 @@ def audited(
 
 @caches.data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
 def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]:
-    """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises
-    UserError."""
+    """Queries, gallery and joined classes across domains, in words. Raises UserError."""
     made = crossing.joined(
         [dataset(one) for one in queries], dataset(gallery), crossing.table(join)
     )

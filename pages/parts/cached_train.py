@@ -1,5 +1,4 @@
-"""Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read,
-each has a bound."""
+"""Caches of the Train page, see :mod:`pages.parts.cached`."""
 
 import base64
 import json
@@ -45,8 +44,7 @@ def _follower(run: str) -> runs.Follower:
 
 @caches.resource(max_entries=60, ttl=0.8, show_spinner=False)
 def status(run: str) -> RunStatus:
-    """Where a run stands; its log is read on from where the last reader stopped. Raises
-    UserError."""
+    """Where a run stands; its log is read on from where it was left. Raises UserError."""
     return runs.status(run, _follower(run), all_jobs())
 
 
@@ -76,8 +74,7 @@ def effects(run: str) -> list[effect.Effect]:
 def drawn(
     locator: str, version: str, model: str, ids: tuple[str, ...]
 ) -> list[tuple[str, str, str, float]]:
-    """Of each picture: id, what the autoencoder saw, what it drew, the share that it explains.
-    Raises UserError."""
+    """Id, what the autoencoder saw, what it drew, the share explained. Raises UserError."""
     found = models.reconstructions(cached.dataset(locator), model, ids)
     return [(one.id, _uri(one.seen), _uri(one.drawn), one.explained) for one in found]
 

@@ -160,8 +160,7 @@ def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
 
 T = TypeVar("T")
 QUICK_S = 0.1
-"""So long a caller waits for the next value: what is made within this is never older than it should
-be."""
+"""So long a caller waits for the next value: what takes less is never too old."""
 
 
 class Fresh(Generic[T]):
@@ -178,8 +177,7 @@ class Fresh(Generic[T]):
         self._remake()
 
     def get(self) -> T:
-        """The value; an old one that takes long to make is returned once more while a thread makes
-        the next."""
+        """The value; an old one once more while a thread takes long to make the next."""
         if (
             not self._failed
             and time.monotonic() - self._made > self._ttl

@@ -57,8 +57,7 @@ def name_of(hit: Hit) -> str:
 
 
 def worth(dataset: Dataset, known: Calibration | None, cosine: float | None) -> str:
-    """What a score says for its encoder, against what is usual in this gallery; empty where nothing
-    is known."""
+    """What a score says, against what is usual in this gallery; empty where unknown."""
     if known is None or cosine is None:
         return ""
     near = {
@@ -91,8 +90,7 @@ def done(
     common: Common,
     before: Mapping[str, int] | None = None,
 ) -> dict:
-    """A column that has its answer; ``before`` are the ranks by id that it had before the last step
-    of refining."""
+    """A column that has its answer; ``before``: ranks by id before the last refinement."""
     hits = [_card(hit, answer, dataset, common) for hit in answer.hits]
     if before is not None:
         hits = [{**card, **moved(before.get(card["id"]), card["rank"])} for card in hits]
@@ -234,8 +232,7 @@ def joined_times(answer: SearchResult, slowest: float) -> dict:
 
 
 def stats(answer: SearchResult, dataset: Dataset) -> list[list[str]]:
-    """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known
-    of the hits."""
+    """``[value, caption, hint]`` for each figure under a column's head, where hits are known."""
     shown = len(answer.hits)
     if not any(hit.verdict for hit in answer.hits):
         return []

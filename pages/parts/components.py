@@ -40,8 +40,7 @@ _grid = st.components.v2.component(
     js=_read("heard.js") + _read("grid.js"),
     isolate_styles=False,
 )
-"""Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow
-root."""
+"""Not isolated: a dialog's keyboard passes over what lies in a shadow root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 
 _menu = st.components.v2.component("lookalike_menu", js=_read("menu.js"))
@@ -59,8 +58,9 @@ _figures = st.components.v2.component(
 
 
 def folding_menu() -> None:
-    """The menu, which lies over the page of a phone, goes away when something of it was chosen."""
-    _menu(key="folding_menu", data=None)
+    """The menu, which lies over the page of a phone, goes away when something of it was chosen; and
+    a page whose theme changed is drawn again in its colours."""
+    _menu(key="folding_menu", data=None, on_themed_change=_nothing)
 
 
 def _nothing() -> None:
@@ -165,10 +165,7 @@ def found_subject(subject: dict, key: str) -> None:
 def picture_grid(
     items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
-    """Thumbnails to choose from, one of them; as :func:`pictures_picked`.
-
-    Returns the id clicked, the last of several.
-    """
+    """Thumbnails to choose one from, as :func:`pictures_picked`. Returns the id clicked last."""
     return (pictures_picked(items, label, key, side, selected) or [None])[-1]
 
 

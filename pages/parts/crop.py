@@ -1,5 +1,4 @@
-"""The part of the query that is searched with, and which detector proposes parts: kept in the
-session and in the link."""
+"""The part of the query that is searched with, and its detector: in session and link."""
 
 import streamlit as st
 
@@ -24,11 +23,9 @@ NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
 
 def first() -> str:
     """The detector that a page opens with."""
-    return (
-        FIRST
-        if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows())
-        else OFF
-    )
+    if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows()):
+        return FIRST
+    return OFF
 
 
 def box() -> Edges | None:
@@ -42,8 +39,7 @@ def kept() -> Edges | None:
 
 
 def choose(edges: Edges | None) -> None:
-    """Search with this part, WHOLE or None = all of the picture. None lets ``always`` choose the
-    main subject."""
+    """Search with this part; WHOLE = all of it, None too, or what ``always`` chooses."""
     st.session_state[BOX] = tuple(round(float(edge), DIGITS) for edge in edges) if edges else None
 
 
@@ -62,8 +58,7 @@ def always() -> bool:
 
 
 def changed() -> None:
-    """Another detector, or ``always``: where the main subject is always searched with, it is the
-    one that is found now."""
+    """Another detector, or ``always``: then the main subject is what it finds."""
     if always():
         clear()
 
@@ -112,5 +107,4 @@ PARAMS = (
         put=choose,
     ),
 )
-"""In a link only what was chosen; the whole picture only where its subject would be searched
-with."""
+"""In a link only what was chosen; the whole picture only if a subject were searched with."""

@@ -1,5 +1,4 @@
-"""What the board says beyond its columns: of an encoder in its menu, and of a hit that is opened
-large beside the query."""
+"""What the board says of an encoder in its menu, and of a hit opened beside the query."""
 
 import streamlit as st
 

@@ -52,8 +52,7 @@ def ended(kind: str, name: str) -> JobStatus | None:
 
 
 def offer(kind: str, row: dict) -> None:
-    """What stands beside a row that is in state ``download``: the button, or progress with Cancel,
-    or why it failed."""
+    """Beside a row in state ``download``: the button, progress with Cancel, or why it failed."""
     working = active(kind, row["name"]) is not None
     st.fragment(_offer, run_every=1.0 if working else None)(
         kind, row["name"], row["title"], working

@@ -1,5 +1,4 @@
-"""What an encoder is called in a list to choose from, what it costs to choose it, and which one
-such words mean."""
+"""Encoders in lists to choose from: their names, their cost, and which one words mean."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
@@ -72,8 +71,7 @@ def _name(words: str) -> str:
 
 
 def suggested() -> list[str]:
-    """A pretrained network, the best one of our own, a classical one as contrast; of these what
-    needs no download."""
+    """A pretrained network, our best one, a classical one; of these what needs no download."""
     rows = {row["name"]: row for row in cached.encoder_rows() if row["state"] == "ready"}
     first = [name for name in FIRST_ENCODERS if name in rows]
     return first or list(rows)[:SUGGESTED]

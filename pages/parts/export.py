@@ -16,8 +16,7 @@ from pages.parts.link import View
 def button(
     view: View, answers: dict[str, SearchResult], joined: SearchResult | None = None
 ) -> None:
-    """A popover with report, CSV, JSON and PNG; the files are made on the click. ``joined``: all
-    columns as one."""
+    """A popover with report, CSV, JSON and PNG. ``joined``: all columns as one."""
     every = _all(answers, joined)
     files: tuple[tuple[str, str, str, str, Callable[[], str | bytes]], ...] = (
         ("html", "Report (HTML, works offline)", "text/html", "description",

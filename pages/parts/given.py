@@ -77,8 +77,7 @@ def public_name(locator: str) -> str:
 
 
 def link_name(locator: str) -> str:
-    """What a data set is called in a link: another machine that holds the same pictures knows it
-    by it."""
+    """What a data set is called in a link: other machines with the same pictures know it."""
     return names.travelling(locator, ready().get(locator, ""), _likeness(locator))
 
 
@@ -107,8 +106,7 @@ def usual() -> list[str]:
 
 
 def index(given: str) -> str:
-    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string
-    (``factory:IVF64,PQ16``)."""
+    """An index by name, with knobs (``hnsw:M=16``) or as ``factory:IVF64,PQ16``."""
     try:
         return index_spec(given).text
     except UserError as error:

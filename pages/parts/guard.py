@@ -1,5 +1,4 @@
-"""The last line of defence: whatever goes wrong becomes a message on the page and a traceback in
-the server's log."""
+"""Whatever goes wrong becomes a message on the page and a traceback in the server's log."""
 
 import logging
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
+from core.services.search import admission
 from pages.parts import heard, press, url_state
 from pages.parts.words import trouble
 
@@ -75,7 +75,7 @@ def unforeseen(error: Exception) -> bool:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        with ownership.settled():
+        with ownership.settled(), admission.line().within():
             press.settle(name)
             heard.begin()
             url_state.settle(name)

@@ -1,5 +1,4 @@
-"""The first ten seconds: an example that is already answered, what it was found in, and where to go
-next."""
+"""The first ten seconds: an answered example, what it was found in, and where to go next."""
 
 import streamlit as st
 
@@ -28,8 +27,7 @@ DOORS = {
 
 
 def own() -> None:
-    """A wide place for a photograph of one's own; it is answered on Compare, in the embedded
-    gallery."""
+    """A wide place for one's own photograph, answered on Compare, in the embedded gallery."""
     with st.container(key="drop"):
         file = st.file_uploader(
             "Drop your own photograph here: a shoe, a cup, a watch, a chair",

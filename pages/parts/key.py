@@ -30,8 +30,7 @@ BARS = (
 
 
 def under_board(answers: Collection[SearchResult]) -> None:
-    """Edges where something is known, letters where there are several columns to share a
-    picture."""
+    """Edges where something is known, letters where several columns may share a picture."""
     if not answers:
         return
     seen = {hit.verdict for answer in answers for hit in answer.hits}
@@ -46,8 +45,7 @@ def under_board(answers: Collection[SearchResult]) -> None:
 
 
 def times(answers: Collection[SearchResult]) -> str:
-    """How the times in the columns were taken, and the one that they share: the picture is decoded
-    once for all of them."""
+    """How the columns' times were taken, and the one they share: decoding the picture."""
     runs = {answer.runs for answer in answers}
     medians = f"Times: median of {max(runs)} runs{' unless marked' if 1 in runs else ''}"
     decoded = " + ".join(milliseconds(spent) for spent in decode_ms(list(answers)))

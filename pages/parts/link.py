@@ -1,5 +1,4 @@
-"""The view of Compare and its link: each restores the other. A forged link gives a remark and the
-default, never an error."""
+"""The view of Compare and its link: each restores the other; a forged one gives defaults."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -310,8 +309,7 @@ def back() -> None:
 
 
 def dataset_changed() -> None:
-    """Another data set opens with its own encoders. A picture of the old one is no query in it; an
-    uploaded one still is."""
+    """Another data set opens with its own encoders; an uploaded query stays."""
     state = st.session_state
     state[ENCODERS] = given.opening(state[DATASET])
     if state[QUERY].startswith("item:"):

@@ -73,15 +73,13 @@ def mark_html(encoder: str) -> str:
 
 
 def dash(encoder: str, more: int = 0) -> str:
-    """``more`` sets apart several lines of one encoder. Those with a colour of their own are drawn
-    solid."""
+    """``more`` sets apart an encoder's lines. Those with a colour of their own are solid."""
     own = 0 if encoder in OFFLINE else _slot(encoder)[1]
     return DASHES[(own + more) % len(DASHES)]
 
 
 def _slot(encoder: str) -> tuple[int, int]:
-    """Places of colour and mark. Only where two names meet in one pair does the second one's depend
-    on the first."""
+    """Places of colour and mark. Only a name whose pair is taken depends on the others."""
     if (pinned := marks.pinned().get(encoder)) is not None:
         return pinned
     there = {
@@ -98,8 +96,7 @@ def title(encoder: str) -> str:
 
 
 def figure(height: int = 320, **layout: object) -> go.Figure:
-    """An empty chart in the colours of the theme: no frame, thin lines, numbers in the page's
-    typeface."""
+    """An empty chart in the theme's colours: no frame, thin lines, the page's typeface."""
     tone = ink()
     axis = {
         "gridcolor": tone["line"],
@@ -133,9 +130,8 @@ def figure(height: int = 320, **layout: object) -> go.Figure:
         "xaxis": axis,
         "yaxis": axis,
     }
-    return go.Figure(
-        layout={**base, **layout}
-    )  # in one go: four updates of a figure take ten times as long
+    # in one go: four updates of a figure take ten times as long
+    return go.Figure(layout={**base, **layout})
 
 
 def draw(chart: go.Figure, key: str, alt: str) -> None:

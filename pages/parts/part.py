@@ -1,5 +1,4 @@
-"""A part of the gallery: the filter of Compare, one field and those of its values that are
-searched."""
+"""A part of the gallery: the filter of Compare, one field and its values searched."""
 
 import streamlit as st
 

@@ -23,13 +23,11 @@ from streamlit.runtime.state import SafeSessionState
 
 T = TypeVar("T")
 NOTED, PLACE = "press_noted", "press_place"
-"""Session: what was pressed and not come to yet, ``key`` or ``key.event`` -> values, and on which
-page."""
+"""Session: what was pressed and waits, ``key`` or ``key.event`` -> values, and its page."""
 LOOK, LET_IN = "_yield_callback", "_let_in"
 """What Streamlit calls with every look at the session, and under what name it is kept here."""
 HEARD, DONE = "press_heard", "press_done"
-"""Session: component -> event -> number of the last that was heard, and that the page has come
-to."""
+"""Session: component -> event -> number of the last that was heard, and that was come to."""
 
 
 def button(
@@ -102,8 +100,7 @@ def each(key: str, event: str) -> list:
 
 
 def heard(key: str) -> dict[str, float]:
-    """Event -> the number of the last that the page has come to before this drawing of the
-    component."""
+    """Event -> the number of the last come to before this drawing of the component."""
     return dict(st.session_state.get(DONE, {}).get(key, {}))
 
 

@@ -109,8 +109,7 @@ def _given() -> None:
 
 
 def take(dataset: str, given: str) -> None:
-    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of
-    a file."""
+    """What the picture was given as the next query: ``item:<id>``, or a file's data URL."""
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     if given.startswith("item:"):
         if given[5:] in cached.dataset(dataset).rows:
@@ -185,8 +184,7 @@ OPEN, ERROR = "address_open", "address_trouble"
 
 
 def _address(turn: int, keep: Callable[[bytes], None]) -> None:
-    """A field for an address; ``keep`` takes the bytes found there. ``turn`` numbers queries: a new
-    one empties the field."""
+    """A field for an address; ``keep`` takes its bytes. A new ``turn`` empties the field."""
     with st.popover("Address", key=OPEN, on_change="rerun", width="stretch") as place:
         if not place.open:
             return

@@ -103,8 +103,7 @@ def _set(held: tuple[Examples, str]) -> None:
 
 
 def settle() -> None:
-    """Put the words that are asked with into their field, before it is drawn: in a run that has
-    drawn it nobody can."""
+    """Put the words that are asked with into their field, before it is drawn."""
     st.session_state[TEXT] = held()[1]
 
 

@@ -157,8 +157,7 @@ def _name(view: View, picture: str) -> str:
 
 
 def voted(view: View, action: str) -> bool:
-    """Do what the board asks of a hit: ``plus:<id>``, ``minus:<id>``. Returns whether it was
-    that."""
+    """Do what the board asks of a hit: ``plus:<id>``, ``minus:<id>``. Whether it was that."""
     sign, _, id = action.partition(":")
     if sign not in MEANS:
         return False

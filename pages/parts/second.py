@@ -1,5 +1,4 @@
-"""The second look on Compare: a re-ranker a column, and all columns together as one; kept in the
-session and in the link."""
+"""The second look on Compare: re-rankers, and columns as one; kept in session and link."""
 
 from collections.abc import Sequence
 

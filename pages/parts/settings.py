@@ -97,8 +97,7 @@ def encoders(
 
 
 def names() -> list[str]:
-    """Encoders to choose from: what is built for the gallery first, then as listed; then what the
-    link names beside them."""
+    """Encoders to choose from: what is built first, then as listed, then what the link names."""
     return with_chosen(listed([st.session_state[link.DATASET]]), st.session_state[link.ENCODERS])
 
 
@@ -108,8 +107,7 @@ def with_chosen(known: list[str], chosen: list[str]) -> list[str]:
 
 
 def listed(locators: list[str] | None = None) -> list[str]:
-    """Every listed encoder: those that are built for these data sets, the best first; then what
-    works offline."""
+    """Every listed encoder: those built for these data sets, the best first; then offline."""
     rows = cached.encoder_rows()
     names = [
         row["name"]

@@ -47,8 +47,7 @@ class Subject:
 
 
 def now() -> Subject:
-    """The subject as it is known now; where the main one is always searched with, and nothing was
-    chosen, it is chosen here."""
+    """The subject as known now; the main one is chosen here where it always is."""
     found = known(link.current())
     if _chosen_by_itself(found):
         crop.choose(found.crop)
@@ -91,14 +90,12 @@ def _chosen_by_itself(found: Found | None) -> bool:
 
 
 def came(view: View) -> bool:
-    """Whether something was found that the page has not drawn yet, for a board that moves without
-    the page."""
+    """Whether something was found that is not drawn yet, for a board that moves alone."""
     return not st.session_state.get(DRAWN) and known(view) is not None
 
 
 def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
-    """Ask for what the chosen detector finds on the query; None where there is no such picture,
-    which others say."""
+    """Ask for what the chosen detector finds on the query; None where there is no picture."""
     if crop.detector() == crop.OFF:
         return None
     try:
@@ -167,8 +164,7 @@ def _said(box) -> str:
 
 
 def _control() -> None:
-    """What looks for the subject, in a window of its own; what can't be used here yet says so, or
-    is fetched there."""
+    """What looks for the subject, in a window where what is not here yet can be fetched."""
     rows = {row["name"]: row for row in cached.detector_rows()}
     short = _title(rows[crop.detector()]).partition(" (")[0]
     with st.popover(
@@ -207,11 +203,9 @@ def _title(row: dict) -> str:
 
 
 def _about(row: dict) -> str:
-    return (
-        "The whole picture is searched, or what you draw."
-        if row["name"] == crop.OFF
-        else row["about"]
-    )
+    if row["name"] == crop.OFF:
+        return "The whole picture is searched, or what you draw."
+    return row["about"]
 
 
 def _fetch(row: dict) -> None:

@@ -113,8 +113,7 @@ def _tray(was_working: bool) -> None:
 
 
 def ended() -> list[JobStatus]:
-    """Jobs that have ended and were not dismissed, newest first; of one thing tried several times
-    the last try."""
+    """Ended jobs that were not dismissed, newest first; of several tries the last."""
     latest = {job.title: job for job in reversed(cached.recent_jobs())}
     since = time.time() - RECENT_S
     over = [

@@ -1,5 +1,4 @@
-"""Columns whose encoder can't read the words that are asked with: it reads none, or its text tower
-is not here yet."""
+"""Columns whose encoder can't read words: it reads none, or has no text tower here yet."""
 
 import streamlit as st
 

@@ -12,11 +12,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from pages.parts.words import note, short
 
 PENDING = "link_pending"
-"""Session: key of a value that a link gave and nobody has checked yet -> (its parameter, where
-remarks go)."""
+"""Session: key of an unchecked value of a link -> (its parameter, where remarks go)."""
 SAID = "links_said"
-"""Session: the page that is shown, and the links that the address bar was told of it, newest
-last."""
+"""Session: the page that is shown, and the links that the address bar was told, newest last."""
 MOST_SAID = 8
 AFRESH = {"from": "menu"}
 """What the menu's line of the page that is shown says in place of a link: of two runs that come

@@ -1,5 +1,4 @@
-"""A job wherever a page shows one: found again by its arguments, its progress with a button, and
-the page once it is over."""
+"""A job on a page: found by its arguments, its progress with a button, and its end."""
 
 from collections.abc import Callable, Sequence
 
@@ -67,8 +66,7 @@ def bar(
 
 
 def until_over(job_id: str, then: Callable[[], None]) -> JobStatus:
-    """The job while it is at work; once it is over ``then`` is called and the page runs again. For
-    a fragment that repeats."""
+    """The job at work; once it is over ``then`` is called and the page runs again."""
     try:
         job = jobs.status(job_id)
     except UserError:  # somebody cleared it away

@@ -161,16 +161,14 @@ _BESIDE = "Explained for the query's picture alone, without what is asked with b
 
 
 def sent(view: View) -> dict:
-    """What the board gets: the explanation that is ``open``, what is ``known`` of it, and what the
-    buttons say."""
+    """What the board gets: what is ``open``, what is ``known`` of it, and what the buttons say."""
     asked = why.now()
     known = _outcomes().get(_key(view, asked)) if asked else None
     return {"open": asked.text if asked else "", "known": known}
 
 
 def work(view: View, found: Gathered) -> bool:
-    """Make the explanation that is open, once the encoder has answered; whether there is a new
-    one."""
+    """Make the open explanation, once the encoder has answered; whether there is a new one."""
     asked = why.now()
     answer = _answer(found, asked)
     if asked is None or answer is None:

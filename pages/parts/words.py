@@ -41,8 +41,7 @@ def quiet(words: str) -> None:
 
 
 def note(title: str, words: str = "", tone: str = "") -> None:
-    """A message. ``tone``: ``bad`` (something failed), ``good`` (something worked), else a
-    remark."""
+    """A message. ``tone``: ``bad`` (failed), ``good`` (worked), else a remark."""
     role = "alert" if tone == "bad" else "status"
     st.html(
         f'<div class="ll-note {tone}" role="{role}" dir="auto">{escape(title)}'
@@ -70,8 +69,7 @@ def row_html(
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Names at the left, values at the right; a long name of a model breaks after its dots and
-    underscores."""
+    """Names at the left, values at the right; long names break after dots and underscores."""
     shown = [(escape(name), JOINTS.sub(r"\1<wbr>", escape(value))) for name, value in pairs]
     rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in shown)
     st.html(f'<dl class="ll-facts">{rows}</dl>')
@@ -88,8 +86,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def saveable(name: str, head: Sequence[str] = (), rows: Sequence[Sequence[object]] = ()) -> str:
-    """Attributes of an element that the menu Figures saves under this name, with the numbers that
-    it draws."""
+    """Attributes of an element that the menu Figures saves under this name, with its numbers."""
     held = escaped(json.dumps({"head": list(head), "rows": [list(row) for row in rows]}))
     return f' data-figure="{escape(name)}"' + (f' data-numbers="{held}"' if rows else "")
 
@@ -98,11 +95,9 @@ def size(count: float) -> str:
     """Bytes for people: 8.4 MB."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= step:
-            return (
-                f"{count / step:.1f} {unit}"
-                if count < 100 * step
-                else f"{count / step:,.0f} {unit}"
-            )
+            if count < 100 * step:
+                return f"{count / step:.1f} {unit}"
+            return f"{count / step:,.0f} {unit}"
     return f"{count:.0f} bytes"
 
 

@@ -120,6 +120,17 @@ def test_its_own_thread_does_not_wake_it(loop, wakes):
     assert not wakes
 
 
+def test_an_event_of_its_own_thread_is_set_at_once(loop):
+    async def main():
+        event = asyncio.Event()
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.sleep(0)
+        loop.call_soon_threadsafe(event.set)
+        return event.is_set() and await waiting
+
+    assert loop.run_until_complete(asyncio.wait_for(main(), PATIENCE_S))
+
+
 def test_what_is_taken_back_does_not_run(loop):
     got = []
 

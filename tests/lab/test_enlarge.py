@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, UserError
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.index_lab import curves, enlarge, space
 from tests.lab.conftest import ENCODER
@@ -81,7 +81,7 @@ def test_a_larger_gallery_is_measured(catalogue, monkeypatch):
     ] * 2
     ready = bound(catalogue, ENCODER).encoder
     grown = space.open_space(catalogue, ENCODER, size=4000)
-    np.testing.assert_array_equal(grown.vectors[:2720], embed.read(catalogue, ready).vectors)
+    np.testing.assert_array_equal(grown.vectors[:2720], stored.read(catalogue, ready).vectors)
     assert (grown.own >= 0).all()
     assert len(space.likeness_of(catalogue, ENCODER).rows) == len(enlarge.STATISTICS)
     assert curves.plan(catalogue, ENCODER, ["exact"], timed=False).found == ()

@@ -14,7 +14,7 @@ from PIL import Image
 from core.cli.main import main
 from core.datasets import paths
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import embed, stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.evaluation import crossing, reports
@@ -100,8 +100,8 @@ def test_its_locator_opens_it_again(joined):
 def test_figures_are_those_worked_by_hand(joined):
     report = evaluate("crossed", [joined], ENCODERS, protocols=["cross-domain"], timed=False)
     for cell, means in zip(report.cells, report.means, strict=True):
-        found = embed.read(joined, prepared(joined, cell.encoder).loaded())
-        items = embed.item_rows(joined, found)
+        found = stored.read(joined, prepared(joined, cell.encoder).loaded())
+        items = stored.item_rows(joined, found)
         vectors, right, precisions = found.vectors.astype(np.float64), {}, []
         gallery = [row for row, item in enumerate(items) if item.split == "gallery"]
         for row, item in enumerate(items):
@@ -146,7 +146,7 @@ def test_vectors_of_the_gallery_are_taken_and_not_made_again(joined, monkeypatch
     build(joined.gallery, ["tiny.16x16"])
     encoder = prepared(joined, "tiny.16x16").loaded()
     assert embed.embed(joined, [encoder]) == {"tiny.16x16": 14}
-    found, own = embed.read(joined, encoder), embed.read(joined.gallery, encoder)
+    found, own = stored.read(joined, encoder), stored.read(joined.gallery, encoder)
     rows = {id: row for row, id in enumerate(found.ids)}
     for row, id in enumerate(own.ids):
         np.testing.assert_array_equal(found.vectors[rows[f"shop/{id}"]], own.vectors[row])

@@ -44,10 +44,10 @@ def report(dataset):
 
 def by_hand(dataset, encoder: str) -> dict[str, float]:
     """mAP and hit@1 written out with loops, from the embeddings alone."""
-    from core.services.embedding import embed
+    from core.services.embedding import stored
     from core.services.embedding.bound import prepared
 
-    found = embed.read(dataset, prepared(dataset, encoder).loaded())
+    found = stored.read(dataset, prepared(dataset, encoder).loaded())
     labels = [dataset.items[dataset.rows[id]].label for id in found.ids]
     vectors = found.vectors.astype(np.float64)
     precisions, first = [], []

@@ -17,7 +17,7 @@ from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services import jobs
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import is_built
 from core.services.embedding.build import build, estimate
 from core.services.library import library
@@ -39,7 +39,7 @@ def opened(folder: Path):
 
 
 def vectors(folder: Path) -> dict[str, bytes]:
-    found = embed.read(opened(folder), encoders.get(NAME))
+    found = stored.read(opened(folder), encoders.get(NAME))
     return {id: np.asarray(row).tobytes() for id, row in zip(found.ids, found.vectors, strict=True)}
 
 
@@ -51,8 +51,8 @@ def hits(folder: Path, item: str = "00003.png") -> list[tuple[str, float]]:
 def test_a_clock_that_is_set_back_during_a_build_changes_nothing(gallery, monkeypatch):
     build(opened(gallery), [NAME])
     wanted = vectors(gallery)
-    for entry in store.entries(embed.KIND):
-        store.delete(embed.KIND, entry.key)
+    for entry in store.entries(stored.KIND):
+        store.delete(stored.KIND, entry.key)
     real, back = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: real() - back[0])
 
@@ -62,8 +62,8 @@ def test_a_clock_that_is_set_back_during_a_build_changes_nothing(gallery, monkey
 
     build(opened(gallery), [NAME], progress=set_back)
     assert vectors(gallery) == wanted
-    assert all(entry.meta["seconds"] >= 0 for entry in store.entries(embed.KIND))
-    (row,) = [row for row in library.cache_rows() if row["kind"] == embed.KIND]
+    assert all(entry.meta["seconds"] >= 0 for entry in store.entries(stored.KIND))
+    (row,) = [row for row in library.cache_rows() if row["kind"] == stored.KIND]
     assert row["rows"] == 12
     told = estimate(opened(gallery), "hsv.12x4x4")
     assert told.seconds >= 0
@@ -126,8 +126,8 @@ def test_a_folder_that_vanishes_during_a_build_is_said_and_the_rest_is_made_late
 ):
     build(opened(gallery), [NAME])
     wanted = vectors(gallery)
-    for entry in store.entries(embed.KIND):
-        store.delete(embed.KIND, entry.key)
+    for entry in store.entries(stored.KIND):
+        store.delete(stored.KIND, entry.key)
     away, dataset = tmp_path / "away", opened(gallery)
     gallery.rename(away)
     with pytest.raises(UserError, match="12 pictures of gallery went while they were read"):

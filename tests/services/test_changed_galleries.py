@@ -11,7 +11,7 @@ import pytest
 from core import store
 from core.errors import Cancelled, UserError
 from core.images import decode_file
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import is_built, prepared
 from core.services.embedding.build import build
 from core.services.library import library
@@ -22,7 +22,7 @@ def built(folder, progress=None):
     """Build anew from what lies in the folder now."""
     dataset = library.open_dataset(str(folder), fresh=True)
     (row,) = build(dataset, ["counting.test"], progress=progress)
-    return dataset, row, embed.read(dataset, prepared(dataset, "counting.test").loaded())
+    return dataset, row, stored.read(dataset, prepared(dataset, "counting.test").loaded())
 
 
 def alone(folder, name: str) -> np.ndarray:
@@ -219,7 +219,7 @@ def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_pa
         for group in groups:
             build(dataset, group)
         found[home] = [
-            np.array(embed.read(dataset, prepared(dataset, name).loaded()).vectors)
+            np.array(stored.read(dataset, prepared(dataset, name).loaded()).vectors)
             for name in names
         ]
     for one, other in zip(found["together"], found["alone"], strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.library import adding, changing, library
@@ -80,7 +80,7 @@ def test_only_what_came_is_encoded(counting, tmp_path):
     def built():
         dataset = library.open_dataset(locator, fresh=True)
         (row,) = build(dataset, ["counting.test"])
-        found = embed.read(dataset, prepared(dataset, "counting.test").encoder)
+        found = stored.read(dataset, prepared(dataset, "counting.test").encoder)
         return row, dict(zip(found.ids, np.array(found.vectors), strict=True))
 
     _, before = built()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core import store
 from core.datasets.base import marks_file
-from core.services.embedding import contents, embed, galleries
+from core.services.embedding import contents, galleries, stored
 from core.services.embedding.build import build
 from core.services.library import content_check, library
 from tests.plugged import numbered, paint
@@ -35,7 +35,7 @@ def opened(folder):
 
 
 def vector(folder, counting, id: str) -> np.ndarray:
-    found = embed.read(opened(folder), counting())
+    found = stored.read(opened(folder), counting())
     return np.asarray(found.vectors[found.ids.index(id)])
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import build, crops, embed
+from core.services.embedding import build, crops, stored
 from core.services.embedding.bound import is_built, prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
@@ -29,7 +29,7 @@ def dataset(quarters):
 
 
 def rows(dataset, name: str) -> np.ndarray:
-    return np.asarray(embed.read(dataset, prepared(dataset, name).loaded()).vectors)
+    return np.asarray(stored.read(dataset, prepared(dataset, name).loaded()).vectors)
 
 
 def test_vectors_are_those_of_the_cropped_pictures(dataset):

@@ -23,7 +23,7 @@ from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import damage, doctor, jobs
-from core.services.embedding import build, contents, embed, galleries, stored, usual
+from core.services.embedding import build, contents, galleries, stored, usual
 from core.services.embedding.bound import prepared
 from core.services.embedding.stored import Shards
 from core.services.evaluation import cells, health, latency, perturb, probes, reports
@@ -63,7 +63,7 @@ class World:
 
     def embeddings(self):
         build.build(self.dataset, [NAME])
-        return embed.read(self.dataset, self.encoder())
+        return stored.read(self.dataset, self.encoder())
 
 
 def _embeddings(world: World):
@@ -362,11 +362,11 @@ def test_rows_of_damaged_embeddings_are_not_taken_over_when_pictures_come(
     put(made.path / name, harm((made.path / name).read_bytes(), random.Random(SEED)))
     paint(folder, PICTURES[12:13])
     build.build(library.open_dataset(str(folder), fresh=True), [NAME])
-    found = embed.read(library.open_dataset(str(folder)), counting())
+    found = stored.read(library.open_dataset(str(folder)), counting())
     shutil.rmtree(store.root())
     build.build(library.open_dataset(str(folder), fresh=True), [NAME])
     assert np.array_equal(
-        found.vectors, embed.read(library.open_dataset(str(folder)), counting()).vectors
+        found.vectors, stored.read(library.open_dataset(str(folder)), counting()).vectors
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import protocol_named
@@ -71,7 +71,7 @@ def objects(counting, tmp_path):
 
 @pytest.mark.parametrize("name", ["instance", "category", "instance-every-4", "category-every-4"])
 def test_figures_are_those_of_the_definitions(objects, name):
-    found = embed.read(objects, prepared(objects, "counting.test").loaded())
+    found = stored.read(objects, prepared(objects, "counting.test").loaded())
     expected = by_hand(objects.items, found.vectors, objects.protocol(name))
     judged = judged_by(objects, "counting.test", name)
     assert judged.keys() >= expected.keys()
@@ -89,7 +89,7 @@ def test_splits_are_kept_apart(counting, tmp_path):
     ]
     dataset = library.open_dataset(str(paint(tmp_path / "set", names)))
     build(dataset, ["counting.test"])
-    found = embed.read(dataset, prepared(dataset, "counting.test").loaded())
+    found = stored.read(dataset, prepared(dataset, "counting.test").loaded())
     expected = by_hand(dataset.items, found.vectors, dataset.protocol())
     judged = judged_by(dataset, "counting.test")
     assert {key: judged[key] for key in expected} == pytest.approx(expected)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.library import library
@@ -81,7 +81,7 @@ def shares(photographs, each: int, step: int, classes: int = 1) -> tuple[float, 
 def test_a_few_photographs_and_products(photographs):
     dataset = library.open_dataset("catalogue")
     encoder = prepared(dataset, NAME).encoder
-    if embed.find(dataset, encoder) is None:
+    if stored.find(dataset, encoder) is None:
         pytest.skip(
             f"the vectors of {NAME} do not come with the code yet; the slow test builds them"
         )

@@ -8,7 +8,7 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import gallery_vectors, is_built, prepared
 from core.services.embedding.build import build
 from core.services.library import library
@@ -110,7 +110,7 @@ def test_a_whitened_encoder_encodes_no_picture_twice(counting, gallery):
     assert counting.seen == []
     assert (row.pictures, row.encoded) == (20, 0)
     encoder = prepared(dataset, "counting.test:pca=8").loaded()
-    found = embed.read(dataset, encoder)
+    found = stored.read(dataset, encoder)
     assert found.vectors.shape == (20, 8)
     base = gallery_vectors(dataset, prepared(dataset, "counting.test").loaded())
     fit = encoders.get("counting.test:pca=8").fit(base)

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from core import store
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.library import library
@@ -18,7 +18,7 @@ from tests.plugged import numbered, paint
 def built(place, index="exact"):
     dataset = library.open_dataset(str(place), fresh=True)
     (row,) = build(dataset, ["counting.test"], index)
-    return dataset, row, embed.read(dataset, prepared(dataset, "counting.test").encoder)
+    return dataset, row, stored.read(dataset, prepared(dataset, "counting.test").encoder)
 
 
 def zipped(folder, path, names):

@@ -123,7 +123,7 @@ def test_vectors_whose_files_went_or_changed_are_not_opened(broken, tmp_path):
     before, file = held(), sorted((tmp_path / "parts").rglob(f"{NAMES[0]}-*/*.parquet"))[0]
     os.utime(file, ns=(1, 1))
     with pytest.raises(UserError, match="has no embeddings"):
-        embed.read(broken, encoders.get(NAMES[0]))
+        stored.read(broken, encoders.get(NAMES[0]))
     (row,) = build.build(broken, NAMES[:1], elsewhere=elsewhere)
     assert (row.encoded, held()) == (0, before)
     file.unlink()

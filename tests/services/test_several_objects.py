@@ -10,7 +10,7 @@ from core.detectors.base import Box, with_margin
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.images import crop
-from core.services.embedding import build, crops, embed
+from core.services.embedding import build, crops, stored
 from core.services.embedding.bound import prepared
 from core.services.evaluation.evaluate import evaluate
 from core.services.search import serving
@@ -38,7 +38,7 @@ def ask(dataset, data=None, **more):
 
 
 def test_every_object_is_kept_with_its_edges_the_main_one_first(dataset):
-    found = embed.read(dataset, prepared(dataset, NAME).encoder)
+    found = stored.read(dataset, prepared(dataset, NAME).encoder)
     rows, places = found.parts.there(np.arange(len(found.ids)))
     assert (rows.tolist(), places.tolist()) == (np.repeat(np.arange(8), 2).tolist(), [0, 1] * 8)
     np.testing.assert_allclose(found.parts.edges()[:, 0], [LOWER] * 8, atol=1e-6)
@@ -66,7 +66,7 @@ def test_a_picture_is_found_once_by_the_object_that_is_like_the_query(dataset, e
 
 
 def test_scores_are_the_best_of_both_objects(dataset):
-    held = embed.read(dataset, prepared(dataset, NAME).encoder)
+    held = stored.read(dataset, prepared(dataset, NAME).encoder)
     query, rows = Query(data=dataset.read(dataset.items[2]), box=UPPER), np.arange(8)
     image = np.asarray(Image.open(dataset.items[2].path))
     vector = encoders.get("tiny.16x16").encode([crop(image, UPPER)])[0]
@@ -95,7 +95,7 @@ def test_pictures_with_fewer_objects_have_fewer_rows(quarters, corner, monkeypat
     assert all(hit.frame is None for hit in found.hits), (
         "where nothing is found all of it is searched"
     )
-    held = embed.read(quarters, prepared(quarters, NAME).encoder)
+    held = stored.read(quarters, prepared(quarters, NAME).encoder)
     assert len(held.parts.there(np.arange(8))[0]) == 8
 
 

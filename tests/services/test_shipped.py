@@ -7,11 +7,11 @@ import pytest
 
 from core import store
 from core.images import decode
-from core.services.embedding import embed, stored
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.library import library
 
-NAMES = [path.name for path in store.listed(store.shipped() / stored.NAME)]
+NAMES = [path.name for path in store.listed(store.shipped() / stored.KIND)]
 
 
 def test_the_first_page_is_shipped():
@@ -24,10 +24,10 @@ def test_the_first_page_is_shipped():
 def test_shipped_embeddings_are_current(name):
     dataset = library.open_dataset("catalogue")
     encoder = prepared(dataset, name).loaded()
-    assert embed.find(dataset, encoder) == store.shipped() / stored.NAME / name, (
+    assert stored.find(dataset, encoder) == store.shipped() / stored.KIND / name, (
         "stale: run make shipped"
     )
-    found = embed.read(dataset, encoder)
+    found = stored.read(dataset, encoder)
     assert list(found.ids) == [item.id for item in dataset.items]
     rows = np.random.default_rng(0).choice(len(found.ids), 12, replace=False)
     fresh = encoder.encode([decode(dataset.read(dataset.items[row]), encoder.side) for row in rows])

@@ -15,7 +15,7 @@ from core import store
 from core.encoders import resampling
 from core.encoders.base import Encoder
 from core.errors import Cancelled
-from core.services.embedding import embed, encoding
+from core.services.embedding import embed, encoding, stored
 from core.services.library import library
 
 COUNT = 40
@@ -65,12 +65,12 @@ def test_threads_give_the_vectors_of_one_process(many):
     found = {}
     for encoder in (Means(), Alone()):
         assert embed.embed(dataset, [encoder]) == {"means.4": COUNT + 1}
-        found[encoder.streams] = embed.read(dataset, encoder)
+        found[encoder.streams] = stored.read(dataset, encoder)
         assert all(name.startswith("encode") == encoder.streams for name in encoder.threads)
-        meta = store.read_meta(embed.find(dataset, encoder))
+        meta = store.read_meta(stored.find(dataset, encoder))
         assert set(meta["spent_s"]) == set(encoding.STAGES)
         assert meta["encode_s"] > 0
-        store.delete(embed.KIND, store.key(embed.causes(dataset, encoder)))
+        store.delete(stored.KIND, store.key(stored.causes(dataset, encoder)))
     one, other = found[True], found[False]
     assert one.ids == other.ids == tuple(f"{number:03}.png" for number in range(COUNT))
     np.testing.assert_array_equal(one.vectors, other.vectors)
@@ -112,12 +112,12 @@ def test_batches_come_in_order_and_small(many):
 def test_beside_a_gpu_batches_are_received_while_it_computes(many, monkeypatch):
     dataset, plain, beside = library.open_dataset(str(many), fresh=True), Alone(), Alone()
     embed.embed(dataset, [plain])
-    expected = np.array(embed.read(dataset, plain).vectors)
-    store.delete(embed.KIND, store.key(embed.causes(dataset, plain)))
+    expected = np.array(stored.read(dataset, plain).vectors)
+    store.delete(stored.KIND, store.key(stored.causes(dataset, plain)))
     monkeypatch.setattr(encoding.precision, "device_kind", lambda: "cuda")
     assert embed.embed(dataset, [beside]) == {"means.4": COUNT + 1}
     assert all(name.startswith("encode") for name in beside.threads)
-    np.testing.assert_array_equal(embed.read(dataset, beside).vectors, expected)
+    np.testing.assert_array_equal(stored.read(dataset, beside).vectors, expected)
 
     def fails(batch):
         raise RuntimeError("out of memory")
@@ -135,7 +135,7 @@ def test_a_stop_keeps_what_is_finished_and_ends_the_threads(many):
     assert threading.active_count() == before
     assert embed.pending(dataset, encoder) == COUNT + 1 - 12
     assert embed.embed(dataset, [encoder])["means.4"] == COUNT + 1 - 12
-    assert len(embed.read(dataset, encoder).ids) == COUNT
+    assert len(stored.read(dataset, encoder).ids) == COUNT
 
 
 def test_an_encoder_that_fails_ends_the_build_with_its_error(many):

@@ -35,11 +35,11 @@ import numpy as np
 
 from core import store
 from core.datasets.folder import Folder
+from core.device import team
 from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.network import Network
-from core.faiss_loader import team
-from core.services.embedding import embed, encoding
+from core.services.embedding import embed, encoding, stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.encoding import prepare_one
 from core.services.hardware import busy, hardware
@@ -163,9 +163,9 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
 def built(dataset: Some, encoder: Network) -> None:
     """A whole build, which is forgotten again; what it says of its stages stays in ``SPENT``."""
     embed.embed(dataset, [encoder])
-    meta = store.read_meta(embed.find(dataset, encoder)) or {}
+    meta = store.read_meta(stored.find(dataset, encoder)) or {}
     SPENT.update(meta["spent_s"])
-    store.delete(embed.KIND, store.key(embed.causes(dataset, encoder)))
+    store.delete(stored.KIND, store.key(stored.causes(dataset, encoder)))
 
 
 SPENT: dict[str, float] = {}

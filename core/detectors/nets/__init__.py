@@ -1,2 +1,1 @@
-"""Networks of our own that detectors run: imported when one is first used, since they need
-torch."""
+"""Networks of our own that detectors run: imported on first use, since they need torch."""

@@ -1,5 +1,4 @@
-"""The network behind ``objects``: the early layers of EfficientNet-Lite0 as they are, and a small
-head that is trained here."""
+"""The network of ``objects``: early layers of EfficientNet-Lite0, and a head trained here."""
 
 from __future__ import annotations
 

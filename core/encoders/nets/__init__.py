@@ -1,2 +1,1 @@
-"""The modules of the networks that we train. They import torch: import them where they are needed,
-never at start."""
+"""The modules of the networks that we train. They import torch: never at start."""

@@ -32,9 +32,8 @@ class Embedder(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.levels, self.mirror = network, levels, mirror
-        self.power = nn.Parameter(
-            torch.tensor(3.0 if neck else 1.0)
-        )  # 1 is the plain mean, as in published networks
+        # 1 is the plain mean, as in published networks
+        self.power = nn.Parameter(torch.tensor(3.0 if neck else 1.0))
         with torch.no_grad():
             widths = [
                 pooled.shape[1] for pooled in self.eval().stages(torch.zeros(1, 3, size, size))
@@ -51,13 +50,10 @@ class Embedder(nn.Module):
         float (n, width, h, w) by ``avg`` or ``gem``, or whatever the backbone's ``head`` takes."""
         if self.levels > 1 and hasattr(self.backbone, "forward_intermediates"):
             last, maps = self.backbone.forward_intermediates(images, indices=self.levels)
-            if hasattr(
-                self.backbone, "conv_head"
-            ):  # EfficientNet and its kin go on behind the last stage
-                return [
-                    *((one, "avg") for one in maps[:-1]),
-                    (last, "gem"),
-                ]  # stages end without a ReLU
+            # EfficientNet and its kin go on behind the last stage
+            if hasattr(self.backbone, "conv_head"):
+                # stages end without a ReLU
+                return [*((one, "avg") for one in maps[:-1]), (last, "gem")]
             if all(one.ndim == 4 for one in maps) and _channels_first(self.backbone):
                 return [(one, "gem") for one in maps]
         found = self.backbone.forward_features(images)
@@ -157,14 +153,12 @@ class Embedder(nn.Module):
         return normal(made) + normal(self.neck(self.features(images.flip(3))))
 
     def rounded(self) -> Embedder:
-        """Itself with the backbone's weights in bf16; what stands above it is small, and stays
-        whole."""
+        """Itself with the backbone's weights in bf16; the small rest stays whole."""
         self.backbone.to(torch.bfloat16)
         return self
 
     def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two
-        towers."""
+        """The distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
         normal = nn.functional.normalize
         return (normal(self(left)) - normal(self(right))).norm(dim=1)
 

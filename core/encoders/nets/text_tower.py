@@ -112,8 +112,6 @@ class TextTower(nn.Module):
 
 
 def _activation(name: str) -> nn.Module:
-    return (
-        QuickGELU()
-        if name == "quick"
-        else nn.GELU(approximate="tanh" if name == "tanh" else "none")
-    )
+    if name == "quick":
+        return QuickGELU()
+    return nn.GELU(approximate="tanh" if name == "tanh" else "none")

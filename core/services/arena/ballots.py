@@ -133,11 +133,7 @@ def open_room(
     k: int,
     title: str = "",
 ) -> tuple[Room, str]:
-    """A new room with its rounds, and the secret of whoever leads it.
-
-    Raises:
-        UserError: fewer than two encoders, or no round.
-    """
+    """A new room, and its leader's secret. Raises UserError: too few encoders, or no round."""
     if len(set(encoders)) < 2:
         raise UserError("An arena needs two encoders to compare.", fix="Choose another one.")
     if not rounds:

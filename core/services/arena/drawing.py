@@ -1,5 +1,4 @@
-"""Which rounds are worth a vote: pairs of encoders in turn, and of some queries the one on which
-the two agree least."""
+"""Rounds worth a vote: pairs of encoders in turn, and queries on which they agree least."""
 
 import itertools
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.metrics import ranked, table
 from core.metrics.ranked import Ranked, Roles
 from core.neighbours import cosine_matrix
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell, card
 from core.services.evaluation.fused import first_hits
@@ -113,7 +113,7 @@ def unjudged(
 def _cell(dataset: Dataset, encoder: str, queries: Sequence[str], judged: Judgements) -> Cell:
     made = bound(dataset, encoder)
     vectors = made.vectors()
-    items = embed.item_rows(dataset, vectors)
+    items = stored.item_rows(dataset, vectors)
     rows = {item.id: row for row, item in enumerate(items)}
     asked = [id for id in queries if id in rows]
     protocol = dataset.protocol()
@@ -163,8 +163,7 @@ def _ranked(
     rows: dict[str, int],
     judged: Judgements,
 ) -> Ranked:
-    """Every judged query against the whole gallery, without itself and what lies ``outside``, bool
-    (n,), of the gallery."""
+    """Every judged query against the gallery, without itself and ``outside``, bool (n,)."""
     own = [rows[id] for id in asked]
     scores = cosine_matrix(np.asarray(vectors[own]), vectors)
     relevant, junk = np.zeros(scores.shape, bool), np.tile(outside, (len(own), 1))

@@ -4,8 +4,7 @@ import io
 
 
 def svg(address: str, scale: int = 6) -> str:
-    """An SVG of the QR code, dark on light as cameras expect it; ``address`` at most 800
-    characters."""
+    """An SVG of the QR code, dark on light for cameras; ``address`` at most 800 characters."""
     import segno
 
     out = io.BytesIO()

@@ -41,8 +41,7 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``alpha``: agreement between voters, 1 = all the same, 0 = as by chance; None where no round
-    has two votes."""
+    """``alpha``: agreement of voters, 1 = all the same, 0 = chance; None: no two votes."""
 
     strengths: tuple[Strength, ...]
     votes: int

@@ -39,7 +39,6 @@ WORTH = 1000
 COMPILED = 256
 """From this many pictures left to encode the seconds that compiling takes pay for themselves."""
 SAMPLE = 256
-FITS = "fits"
 FIT_SAMPLE = 600
 """Pictures that a fit looks at: a fixed pseudo-random choice from the gallery."""
 
@@ -51,7 +50,7 @@ def fit_causes(dataset: Dataset, encoder: Encoder) -> dict:
 def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | None:
     """The arrays of an earlier fit that still suits this gallery, or None."""
     key = store.key(fit_causes(dataset, encoder))
-    path = store.find(FITS, key) or stored.find_fit(key, encoder.name)
+    path = store.find(stored.FITS, key) or store.came(stored.FITS, encoder.name, key)
     meta = store.read_meta(path) if path else None
     if (
         path is None
@@ -71,7 +70,7 @@ def remember_fit(
 ) -> None:
     """Keep a fit, in place of an older one, and the ``seconds`` that it took."""
     causes = fit_causes(dataset, encoder)
-    store.delete(FITS, store.key(causes))
+    store.delete(stored.FITS, store.key(causes))
 
     def write(folder: Path) -> dict:
         for name, array in arrays.items():
@@ -83,7 +82,7 @@ def remember_fit(
         }
         return {**noted, "pictures": len(dataset.items), "fit_s": round(seconds, 3)}
 
-    store.get_or_build(FITS, causes, write)
+    store.get_or_build(stored.FITS, causes, write)
 
 
 def sample_items(items: Sequence[Item], count: int = FIT_SAMPLE) -> list[Item]:
@@ -164,12 +163,12 @@ class Bound:
     @property
     def path(self) -> Path | None:
         """The folder of its vectors for this data set, or None where they are not built."""
-        return embed.find(self.dataset, self.encoder)
+        return stored.find(self.dataset, self.encoder)
 
     def vectors(self) -> Embeddings:
         """Its vectors for this data set, memory-mapped. Raises UserError where they are not
         built."""
-        return embed.read(self.dataset, self.encoder)
+        return stored.read(self.dataset, self.encoder)
 
     def loaded(self, progress: Progress | None = None) -> Any:
         """The encoder with its weights in memory, shared with all who hold one like it. Raises
@@ -193,7 +192,7 @@ def is_built(dataset: Dataset, name: str) -> bool:
             encoder = bound(dataset, name).encoder
             if encoder.matches and not points.are_built(dataset):
                 return False
-            return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
+            return encoder.state().kind == "ready" and stored.find(dataset, encoder) is not None
     except UserError:
         return False
 
@@ -246,7 +245,7 @@ def _resolved(
         return encoder
     arrays = known_fit(dataset, encoder)
     if arrays is None and not build:
-        raise embed.not_built(dataset, name)
+        raise stored.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
 
 
@@ -309,8 +308,8 @@ def _fitted(
 
 def gallery_vectors(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     """The rows of the embeddings that the dataset's usual protocol searches, float32 (n, dim)."""
-    found, protocol = embed.read(dataset, encoder), dataset.protocol()
-    keep = np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
+    found, protocol = stored.read(dataset, encoder), dataset.protocol()
+    keep = np.flatnonzero(among(stored.item_rows(dataset, found), protocol.gallery))
     return found.vectors if len(keep) == len(found.ids) else found.vectors[keep]
 
 
@@ -319,7 +318,7 @@ def _choose_format(
 ) -> None:
     """Set the format of an encoder that has a choice; others are left alone."""
     forced = bool(os.environ.get(precision.ENV))
-    if not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
+    if not hasattr(encoder, "use_precision") or stored.find(dataset, encoder) is not None:
         return
     built = None if forced else _built_form(dataset, encoder, by_parts=may_measure)
     if built is not None:
@@ -338,7 +337,7 @@ def _built_form(dataset: Dataset, encoder: Any, *, by_parts: bool) -> str | None
     try:
         for form in dict.fromkeys((decided, *precision.KNOWN)):
             encoder.form = form
-            if embed.find(dataset, encoder) is not None:
+            if stored.find(dataset, encoder) is not None:
                 return form
             if by_parts and embed.pending(dataset, encoder) < len(dataset.items):
                 return form

@@ -12,18 +12,18 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import threads
 from core.encoders.base import Encoder, encoders
 from core.encoders.imported import Imported
 from core.errors import UserError
-from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.items import taken
-from core.services.embedding import crops, embed, galleries, points, usual
+from core.services.embedding import crops, embed, galleries, points, stored, usual
 from core.services.embedding.bound import bound, prepared
-from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
+from core.services.embedding.embed import drop_replaced, meta_of
 from core.services.embedding.encoding import MAX_WORKERS, prepare_one
 from core.services.embedding.passes import ENOUGH, Passes, build_times
-from core.services.embedding.stored import BLOCK, key_of, write_matrix
+from core.services.embedding.stored import BLOCK, KIND, causes, key_of, write_matrix
 from core.services.hosting import limits
 from core.services.specs import index_spec
 from core.types import Embeddings, Item, Progress
@@ -101,7 +101,7 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
 
 def _changed(dataset: Dataset, encoder: Encoder) -> str:
     found = _found(dataset, encoder)
-    return "" if found is None else embed.since(dataset, found)
+    return "" if found is None else stored.since(dataset, found)
 
 
 def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
@@ -138,7 +138,7 @@ def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
 
 def _is_found(dataset: Dataset, encoder: Encoder) -> bool:
     found = _found(dataset, encoder)
-    return found is not None and embed.find(dataset, found) is not None
+    return found is not None and stored.find(dataset, found) is not None
 
 
 def _pending(dataset: Dataset, encoder: Encoder) -> int:
@@ -155,7 +155,7 @@ def _seconds(
     or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
-    known = [entry for home in store.layers() for entry in store.entries(embed.KIND, home)]
+    known = [entry for home in store.layers() for entry in store.entries(stored.KIND, home)]
     for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
@@ -326,11 +326,11 @@ def _result(
     knobs: dict,
     progress: Progress | None,
 ) -> Built:
-    path = embed.find(dataset, encoder) or _derived(dataset, encoder)
+    path = stored.find(dataset, encoder) or _derived(dataset, encoder)
     _, rows = galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
     galleries.follow(dataset, encoder, progress)
     if not encoder.matches:
-        usual.keep(dataset, encoder, embed.read(dataset, encoder), rows, progress)
+        usual.keep(dataset, encoder, stored.read(dataset, encoder), rows, progress)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(
@@ -352,7 +352,7 @@ def _derived(dataset: Dataset, encoder: Encoder) -> Path:
         return attach(dataset, encoder)
     base = prepared(dataset, str(encoder.base)).encoder
     embed.embed(dataset, [base])
-    return derive(dataset, encoder, embed.read(dataset, base))
+    return derive(dataset, encoder, stored.read(dataset, base))
 
 
 NO_VECTOR = "no vector was imported for it"

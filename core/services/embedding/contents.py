@@ -22,8 +22,8 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import pieces, stored
-from core.services.embedding.stored import Finished, key_of, short_of
+from core.services.embedding import stored
+from core.services.embedding.stored import key_of, keys_in, short_of
 from core.types import Item
 
 KIND = "contents"
@@ -81,12 +81,6 @@ def known(locator: str) -> dict[int, int]:
         return dict(zip(rows["key"].tolist(), rows["digest"].tolist(), strict=True))
     except store.UNREADABLE:
         return {}
-
-
-def keys_in(path: Path) -> list[str]:
-    """The key of the picture in each row of finished embeddings. Raises ValueError and the like
-    where they can't be read."""
-    return list(json.loads((path / "keys.json").read_text()))
 
 
 def write(locator: str, items: Sequence[Item], found: dict[int, int]) -> None:
@@ -181,25 +175,6 @@ class Reader:
                 self._digests[key] = None
             self._notes.add(self._dataset, item, self._digests[key])
         return self._digests[key]
-
-
-def finished(folders: Sequence[Path], dim: int) -> list[Finished]:
-    """The vectors, keys and skipped pictures of folders of embeddings; those that can't be read are
-    left out."""
-    found: list[Finished] = []
-    for path in folders:
-        if not store.sound(path):
-            continue
-        try:
-            keys = keys_in(path)
-            skipped = json.loads((path / "skipped.json").read_text())
-            there = (path / pieces.FILE).exists()
-            source = pieces.read(path) if there else path / "vectors.npy"
-            if stored.vectors(path).shape == (len(keys), dim):
-                found.append((source, keys, skipped))
-        except store.UNREADABLE:
-            continue
-    return found
 
 
 def borrowed(

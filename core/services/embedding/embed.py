@@ -1,5 +1,6 @@
 """Embeddings of a dataset: built once, resumed where they stopped, extended by what is new."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,96 +13,22 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import contents, stored
+from core.services.embedding import contents, pieces, stored
 from core.services.embedding.contents import Notes
 from core.services.embedding.encoding import Work, encode, gone
-from core.services.embedding.parquet_parts import Home, address
-from core.services.embedding.stored import Finished, Shards, assemble, key_of
-from core.types import Embeddings, Item, Parts, Progress, Skipped
+from core.services.embedding.parquet_parts import Home, ParquetPart, address
+from core.services.embedding.pieces import Pieces
+from core.services.embedding.stored import BLOCK, KIND, Finished, Shards, key_of, write_matrix
+from core.types import Item, Progress, Skipped
 
-KIND = "embeddings"
-INDEXES = "indexes"
-INDEX_KEYS = "keys.npy"
-"""The file of an index that can follow its gallery: which pictures stand in its rows."""
-USUAL = "usual"
 PARTIAL = "partial"
-
-
-def causes(dataset: Dataset, encoder: Encoder) -> dict:
-    """What the embeddings depend on: every picture's state and every cause of the encoder."""
-    return {"dataset": dataset.fingerprint(), "encoder": encoder.fingerprint()}
-
-
-def find(dataset: Dataset, encoder: Encoder) -> Path | None:
-    """The folder of finished embeddings, or None."""
-    key = store.key(causes(dataset, encoder))
-    return store.find(KIND, key) or stored.find(key, encoder.name)
-
-
-def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
-    """Finished embeddings, vectors memory-mapped. Some that can't be read count as absent.
-
-    Raises:
-        UserError: they are not built.
-    """
-    while (path := find(dataset, encoder)) is not None:
-        try:
-            return read_folder(path, dataset, encoder)
-        except store.UNREADABLE as error:
-            store.drop(path, error)
-    raise not_built(dataset, encoder.name, since(dataset, encoder))
 
 
 def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
     try:
-        return read(dataset, encoder) is not None
+        return stored.read(dataset, encoder) is not None
     except UserError:
         return False
-
-
-def since(dataset: Dataset, encoder: Encoder) -> str:
-    """What changed since an earlier build for this source that no longer holds; empty without
-    such a build."""
-    built = [meta for _, meta in of_source(KIND, dataset, encoder)]
-    if not built:
-        return ""
-    title = dataset.title or dataset.name
-    key = store.fingerprint(encoder.fingerprint())
-    if all(meta.get("encoder_key") != key for meta in built):
-        return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
-    new, all_of = len(_plan(dataset, encoder).pending), len(dataset.items)
-    return (
-        f"The pictures of {title} have changed since {encoder.name} was built:"
-        f" {new:,} of {all_of:,} are new or other."
-        if new
-        else f"Pictures of {title} went since {encoder.name} was built."
-    )
-
-
-def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
-    skipped, vectors = stored.skipped(path), stored.vectors(path)
-    names = {key_of(item): item.id for item in dataset.items} if skipped else {}
-    if vectors.shape[1:] != (encoder.stored_dim,):
-        raise ValueError(
-            f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.stored_dim} numbers"
-        )
-    several = encoder.stored_dim != encoder.dim
-    return Embeddings(
-        ids=stored.ids(path, dataset),
-        vectors=vectors[:, : encoder.dim] if several else vectors,
-        parts=Parts(vectors, encoder.dim) if several else None,
-        dataset=dataset.fingerprint(),
-        encoder=store.fingerprint(encoder.fingerprint()),
-        skipped=tuple(
-            Skipped(names[key], reason) for key, reason in skipped.items() if key in names
-        ),
-    )
-
-
-def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
-    """The error for a query that was passed over when the embeddings were made, with the reason."""
-    why = next((f": {one.reason.rstrip('.')}" for one in found.skipped if one.id == id), "")
-    return UserError(f"{encoder} holds no vector for {id!r}{why}.", fix="Choose another query.")
 
 
 @dataclass(frozen=True)
@@ -139,7 +66,7 @@ def embed(
         works = [
             _plan(dataset, encoder, elsewhere.shards)
             for encoder in wanted
-            if find(dataset, encoder) is None
+            if stored.find(dataset, encoder) is None
         ]
         _note_contents(dataset, works)
         absent = (elsewhere.encode or encode)(dataset, works, progress) or set()
@@ -158,7 +85,7 @@ def embed(
 
 def pending(dataset: Dataset, encoder: Encoder) -> int:
     """How many pictures a build would have to encode now."""
-    return 0 if find(dataset, encoder) is not None else len(_plan(dataset, encoder).pending)
+    return 0 if stored.find(dataset, encoder) is not None else len(_plan(dataset, encoder).pending)
 
 
 def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
@@ -171,7 +98,7 @@ def _plan(dataset: Dataset, encoder: Encoder, kept: str = "") -> Work:
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
     shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
     home = Home(address(kept, dataset, encoder)) if kept else None
-    reused = [*_earlier(dataset, encoder), *shards.parts()]
+    reused = [*stored.earlier(dataset, encoder), *shards.parts()]
     found = home.parts(encoder.stored_dim) if home is not None else []
     reused += [(part.source, part.keys, part.skipped) for part in found]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
@@ -193,7 +120,7 @@ def _note_contents(dataset: Dataset, works: Sequence[Work]) -> None:
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     """For a set put together from others: the rows that these have already, as a part of this
     build."""
-    held = {member: path for member in dataset.members if (path := find(member, encoder))}
+    held = {member: path for member in dataset.members if (path := stored.find(member, encoder))}
     if held:
         done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
         keys, vectors = contents.borrowed(dataset, held, done)
@@ -223,28 +150,6 @@ def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarr
     shards.flush()
 
 
-def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
-    """Finished embeddings of the same source by the same encoder, from when it held other
-    pictures."""
-    key, held = store.fingerprint(encoder.fingerprint()), of_source(KIND, dataset, encoder)
-    folders = [path for path, meta in held if meta.get("encoder_key") == key]
-    return contents.finished(folders, encoder.stored_dim)
-
-
-def of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
-    """Entries of one kind that this source and an encoder of this name led to, whatever the
-    pictures were then."""
-    mark = (dataset.locator, encoder.name)
-    found = [
-        (path, store.read_meta(path) or {}) for path in store.folders(kind) if path.name[0] != "."
-    ]
-    return [
-        (path, meta)
-        for path, meta in found
-        if (meta.get("source"), meta.get("encoder_name")) == mark
-    ]
-
-
 def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
     """Parts that lie beside finished embeddings: the build was killed before it deleted them."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
@@ -268,20 +173,103 @@ def _finish(dataset: Dataset, work: Work) -> None:
         spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
         return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
 
-    store.get_or_build(KIND, causes(dataset, work.encoder), write)
+    store.get_or_build(KIND, stored.causes(dataset, work.encoder), write)
     work.shards.drop()
     drop_replaced(dataset, work.encoder)
+
+
+def assemble(
+    items: Sequence[Item],
+    parts: Sequence[Finished],
+    dim: int,
+    target: Path,
+    in_place: Home | None = None,
+) -> tuple[list[str], list[Skipped]]:
+    """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
+    ids and what was skipped. ``in_place``: where all vectors lie in files there that can be mapped,
+    these stay, and what is written is where each row lies."""
+    where = {
+        key: (number, row)
+        for number, (_, keys, _) in enumerate(parts)
+        for row, key in enumerate(keys)
+    }
+    reasons = {key: reason for _, _, skipped in parts for key, reason in skipped.items()}
+    keys = [key_of(item) for item in items]
+    kept = [row for row, key in enumerate(keys) if key in where]
+    skipped = [
+        Skipped(items[row].id, reasons[key])
+        for row, key in enumerate(keys)
+        if key not in where and key in reasons
+    ]
+    ids = [items[row].id for row in kept]
+    sources = [where[keys[row]] for row in kept]
+    if in_place is None or not _left_in_place(sources, parts, dim, target, in_place):
+        _copy_rows(sources, parts, dim, target / "vectors.npy")
+    (target / "ids.json").write_text(json.dumps(ids))
+    (target / "keys.json").write_text(json.dumps([keys[row] for row in kept]))
+    (target / "skipped.json").write_text(
+        json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons})
+    )
+    return ids, skipped
+
+
+def _left_in_place(
+    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, target: Path, home: Home
+) -> bool:
+    """Whether all vectors can stay in the files of their parts in ``home``; then where they lie is
+    written."""
+    places = np.array(sources, dtype=np.int64).reshape(-1, 2)
+    numbers, at = np.unique(places[:, 0], return_inverse=True)
+    files = []
+    for number in numbers:
+        source = parts[number][0]
+        here = isinstance(source, ParquetPart) and source.home is home
+        if not here or (piece := source.piece()) is None:
+            return False
+        files.append(piece)
+    pieces.write(target, files, np.column_stack([at, places[:, 1]]), dim)
+    return bool(files)
+
+
+def _copy_rows(
+    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, path: Path
+) -> None:
+    picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
+    starts = range(0, len(picks), BLOCK)
+    write_matrix(
+        path,
+        (len(picks), dim),
+        (_gather(picks[start : start + BLOCK], parts, dim) for start in starts),
+    )
+
+
+def _gather(picks: np.ndarray, parts: Sequence[Finished], dim: int) -> np.ndarray:
+    block = np.empty((len(picks), dim), np.float32)
+    for number in np.unique(picks[:, 0]):
+        rows = np.flatnonzero(picks[:, 0] == number)
+        block[rows] = _vectors(parts[number][0])[picks[rows, 1]]
+    return block
+
+
+def _vectors(source: Path | Pieces | ParquetPart) -> np.ndarray | Pieces:
+    if isinstance(source, ParquetPart):
+        return source.vectors()
+    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source
 
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the
     weights changed; an index that can follow, and what was usual, stay until they have."""
-    now = store.key(causes(dataset, encoder))
-    old = [(KIND, path.name) for path, _ in of_source(KIND, dataset, encoder) if path.name != now]
+    now = store.key(stored.causes(dataset, encoder))
+    old = [
+        (KIND, path.name)
+        for path, _ in stored.of_source(KIND, dataset, encoder)
+        if path.name != now
+    ]
     old += [
-        (INDEXES, path.name)
-        for path, meta in of_source(INDEXES, dataset, encoder)
-        if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
+        (stored.INDEXES, path.name)
+        for path, meta in stored.of_source(stored.INDEXES, dataset, encoder)
+        if meta.get("embeddings") != now and not (path / stored.INDEX_KEYS).exists()
     ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
@@ -314,40 +302,6 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
         yield
 
 
-def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
-    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
-    now."""
-    found: dict[tuple[str, str], None] = {}
-    for path in store.folders(KIND):
-        meta = store.read_meta(path) or {}
-        now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
-        if now and meta.get("source") == dataset.locator:
-            with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= dict.fromkeys(stored.skipped(path).items())
-    names = {key_of(item): item.id for item in dataset.items} if found else {}
-    return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
-
-
-def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
-    """The item of each row of the embeddings."""
-    if found.ids is dataset.ids:
-        return dataset.items
-    return [dataset.items[dataset.rows[id]] for id in found.ids]
-
-
-def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
-    """The error for a search in what has not been built, or is no longer what was (``changed``,
-    from :func:`core.services.embedding.embed.since`)."""
-    return UserError(
-        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
-        fix="Build them on the Library page.",
-        command=(
-            "Build them on the Library page, or with: python -m core build --dataset"
-            f" {dataset.locator} --encoders {name}"
-        ),
-    )
-
-
 def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
     """The error of a build that found no picture to keep."""
     first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
@@ -355,18 +309,3 @@ def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
         f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
         f" used.{first}"
     )
-
-
-def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
-    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
-    embeddings."""
-    items = item_rows(dataset, found)
-    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
-    return np.frombuffer(held, np.uint64).reshape(-1, 2)
-
-
-def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
-    where it is gone."""
-    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
-    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)

@@ -23,7 +23,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, taken
-from core.services.embedding import embed, said
+from core.services.embedding import said, stored
 from core.services.embedding.bound import Bound, bound
 from core.services.embedding.crops import ObjectIndex
 from core.services.embedding.pieces import Pieces
@@ -32,7 +32,7 @@ from core.services.embedding.usual import Usual, usual_or_later
 from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Progress, Protocol
 
-KIND = embed.INDEXES
+KIND = stored.INDEXES
 GATHERED = "gathered.npy"
 """Vectors that lie in many files, while an index is built over them."""
 INSTANT_S = 0.1
@@ -42,11 +42,11 @@ TINY = 50_000
 """So many numbers (vectors x dimensions) are indexed in that time by any index."""
 
 
-def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) -> np.ndarray:
+def gallery_rows(dataset: Dataset, found: stored.Embeddings, protocol: Protocol) -> np.ndarray:
     """Rows of the embeddings that a query may find, int64, ascending."""
     if not protocol.gallery:
         return np.arange(len(found.ids))
-    return np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
+    return np.flatnonzero(among(stored.item_rows(dataset, found), protocol.gallery))
 
 
 def gallery_index(
@@ -87,7 +87,7 @@ def gallery_index(
         progress,
         (RuntimeError, Unreadable),
     )
-    if objects and (parts := embed.read(dataset, encoder).parts) is not None:
+    if objects and (parts := stored.read(dataset, encoder).parts) is not None:
         return ObjectIndex.over(found, parts, rows)
     return found, rows
 
@@ -159,7 +159,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objec
     protocol = dataset.protocol()
     splits = {"splits": split_digest(dataset)} if protocol.gallery else {}
     return {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         **index.fingerprint(**knobs),
         "gallery": list(protocol.gallery),
         **splits,
@@ -194,7 +194,7 @@ def _write(
     objects: bool,
     key: str,
 ) -> dict:
-    found = embed.read(dataset, encoder)
+    found = stored.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
@@ -207,11 +207,11 @@ def _write(
     if isinstance(vectors, Pieces):  # an index takes one matrix; all of it need not fit in memory
         vectors = _gathered(vectors, path / GATHERED)
     if index.engine:
-        items = taken(embed.item_rows(dataset, found), np.asarray(rows))
+        items = taken(stored.item_rows(dataset, found), np.asarray(rows))
         index.told(key, said.said(items))
     followed = False
     if index.grows and not objects:
-        keys = embed.keys_of(dataset, found, rows)
+        keys = stored.keys_of(dataset, found, rows)
         before = earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
         followed = taken_over(index, before, keys, vectors, knobs)
         np.save(path / KEYS, keys)
@@ -226,7 +226,7 @@ def _write(
         "dataset_name": dataset.name,
         "encoder_name": encoder.name,
         "index_name": index.name,
-        "embeddings": store.key(embed.causes(dataset, encoder)),
+        "embeddings": store.key(stored.causes(dataset, encoder)),
         "rows": len(rows),
         "ram_bytes": cost.ram_bytes,
         "disk_bytes": cost.disk_bytes,
@@ -236,7 +236,7 @@ def _write(
 
 
 log = logging.getLogger(__name__)
-KEYS = embed.INDEX_KEYS
+KEYS = stored.INDEX_KEYS
 OF_THE_GALLERY = ("dataset", "splits")
 """The causes of an index that a picture changes which comes or goes."""
 
@@ -252,7 +252,7 @@ def taken_over(
     over one of the ``candidates`` (:func:`earlier`); else it is to be built."""
     for path in candidates:
         try:
-            place = embed.places(np.load(path / KEYS, allow_pickle=False), keys)
+            place = stored.places(np.load(path / KEYS, allow_pickle=False), keys)
             if index.follow(path, place, vectors, **knobs):
                 return True
         except (RuntimeError, UserError, *store.UNREADABLE) as error:
@@ -264,7 +264,7 @@ def earlier(dataset: Dataset, encoder: Encoder, causes: dict) -> list[Path]:
     """Sound indexes of this source that differ from the one with these causes in the gallery alone,
     newest first."""
     wanted, found = _without_gallery(causes), []
-    for path, meta in embed.of_source(embed.INDEXES, dataset, encoder):
+    for path, meta in stored.of_source(stored.INDEXES, dataset, encoder):
         own = meta.get("causes") or {}
         if _without_gallery(own) == wanted and (path / KEYS).exists() and store.sound(path):
             found.append((float(meta.get("built") or 0.0), path))
@@ -274,9 +274,9 @@ def earlier(dataset: Dataset, encoder: Encoder, causes: dict) -> list[Path]:
 def left_behind(dataset: Dataset, encoder: Encoder) -> list[tuple[str, str, dict]]:
     """``(key, index, knobs)`` of what is left of an earlier gallery and has not followed yet; the
     name is empty where its vectors were made otherwise."""
-    now, own = store.key(embed.causes(dataset, encoder)), encoder.fingerprint()
+    now, own = store.key(stored.causes(dataset, encoder)), encoder.fingerprint()
     found = []
-    for path, meta in embed.of_source(embed.INDEXES, dataset, encoder):
+    for path, meta in stored.of_source(stored.INDEXES, dataset, encoder):
         causes = meta.get("causes") or {}
         if meta.get("embeddings") != now and (path / KEYS).exists():
             serves = store.fingerprint(causes.get("encoder")) == store.fingerprint(own)
@@ -340,7 +340,7 @@ def _begun(act: Callable[[], Stored], name: str) -> Future[Stored]:
 
 
 def _stored(dataset: Dataset, encoder: Encoder, index: IndexSpec) -> Stored:
-    path, found = embed.find(dataset, encoder), embed.read(dataset, encoder)
+    path, found = stored.find(dataset, encoder), stored.read(dataset, encoder)
     made, rows = gallery_index(dataset, encoder, index.name, objects=True, **index.build)
     kept = Stored(path, found, made, rows)
     if not encoder.matches:

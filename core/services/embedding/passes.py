@@ -12,12 +12,12 @@ from typing import Any
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import team, threads
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.faiss_loader import team, threads
 from core.services import saved_reports
-from core.services.embedding import embed, points
-from core.services.embedding.bound import COMPILED, FITS, bound, fit_units, is_ahead, sample
+from core.services.embedding import embed, points, stored
+from core.services.embedding.bound import COMPILED, bound, fit_units, is_ahead, sample
 from core.services.embedding.encoding import MAX_WORKERS
 from core.services.steps import Inside, Steps
 from core.types import Progress
@@ -70,7 +70,7 @@ def build_times() -> BuildTimes:
     """By the newest large build on this machine, else by the newest reports that name the
     encoder."""
     (each, alone), held, here = _measured_by_reports(), {}, set()
-    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
+    known = [store.read_meta(path) or {} for path in store.folders(stored.KIND)]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
         encoder, encoded, spent = (
             meta.get("encoder_name"),
@@ -289,6 +289,6 @@ def _compiling() -> float:
 def fit_seconds(name: str) -> float | None:
     """How long the last fit of an encoder took on this machine without the pictures that it looks
     at; None where none was measured."""
-    known = [store.read_meta(path) or {} for path in store.folders(FITS)]
+    known = [store.read_meta(path) or {} for path in store.folders(stored.FITS)]
     mine = [meta for meta in known if meta.get("encoder_name") == name and meta.get("fit_s")]
     return max(mine, key=lambda meta: meta.get("built", 0.0))["fit_s"] if mine else None

@@ -14,7 +14,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.items import among, attributes, by_id, coded, coded_values
 from core.metrics.stream import Roles
-from core.services.embedding import crops, embed
+from core.services.embedding import crops, stored
 from core.services.embedding.bound import bound
 from core.types import Embeddings, Item, Protocol
 
@@ -133,11 +133,11 @@ def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: P
     Raises:
         UserError: the crops are not built.
     """
-    roles = roles_of(embed.item_rows(dataset, found), protocol)
+    roles = roles_of(stored.item_rows(dataset, found), protocol)
     by = asking_encoder(dataset, encoder, protocol)
     if by is encoder or by.name == encoder.name:
         return roles
-    cropped = embed.read(dataset, by)
+    cropped = stored.read(dataset, by)
     row_of = {id: row for row, id in enumerate(cropped.ids)}
     places = np.array([row_of.get(id, -1) for id in found.ids], np.int64)
     return replace(roles, asking=Crops(found.vectors, cropped.vectors, places))

@@ -1,5 +1,5 @@
-"""Vectors on the disk: the parts of a build, kept for a resume; finished entries; and those of the
-embedded gallery that come with the code, packed small.
+"""Vectors on the disk: the parts of a build, kept for a resume; finished embeddings, read; and
+those of the embedded gallery that come with the code, packed small.
 
 A part holds vectors by picture (id and stamp), not by position: it stays good when pictures come
 and go meanwhile. What is shipped are ordinary cache entries, named by their encoder: vectors in
@@ -13,8 +13,8 @@ import logging
 import shutil
 import time
 import uuid
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -23,12 +23,12 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import unit_rows
+from core.encoders.base import Encoder, unit_rows
 from core.errors import UserError
 from core.services.embedding import pieces
 from core.services.embedding.parquet_parts import ENDING, Home, ParquetPart
 from core.services.embedding.pieces import Pieces
-from core.types import Item, Skipped
+from core.types import Embeddings, Item, Parts, Skipped
 
 log = logging.getLogger(__name__)
 Finished = tuple[Path | Pieces | ParquetPart, list[str], dict[str, str]]
@@ -140,85 +140,6 @@ class Shards:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def assemble(
-    items: Sequence[Item],
-    parts: Sequence[Finished],
-    dim: int,
-    target: Path,
-    in_place: Home | None = None,
-) -> tuple[list[str], list[Skipped]]:
-    """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
-    ids and what was skipped. ``in_place``: where all vectors lie in files there that can be mapped,
-    these stay, and what is written is where each row lies."""
-    where = {
-        key: (number, row)
-        for number, (_, keys, _) in enumerate(parts)
-        for row, key in enumerate(keys)
-    }
-    reasons = {key: reason for _, _, skipped in parts for key, reason in skipped.items()}
-    keys = [key_of(item) for item in items]
-    kept = [row for row, key in enumerate(keys) if key in where]
-    skipped = [
-        Skipped(items[row].id, reasons[key])
-        for row, key in enumerate(keys)
-        if key not in where and key in reasons
-    ]
-    ids = [items[row].id for row in kept]
-    sources = [where[keys[row]] for row in kept]
-    if in_place is None or not _left_in_place(sources, parts, dim, target, in_place):
-        _copy_rows(sources, parts, dim, target / "vectors.npy")
-    (target / "ids.json").write_text(json.dumps(ids))
-    (target / "keys.json").write_text(json.dumps([keys[row] for row in kept]))
-    (target / "skipped.json").write_text(
-        json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons})
-    )
-    return ids, skipped
-
-
-def _left_in_place(
-    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, target: Path, home: Home
-) -> bool:
-    """Whether all vectors can stay in the files of their parts in ``home``; then where they lie is
-    written."""
-    places = np.array(sources, dtype=np.int64).reshape(-1, 2)
-    numbers, at = np.unique(places[:, 0], return_inverse=True)
-    files = []
-    for number in numbers:
-        source = parts[number][0]
-        here = isinstance(source, ParquetPart) and source.home is home
-        if not here or (piece := source.piece()) is None:
-            return False
-        files.append(piece)
-    pieces.write(target, files, np.column_stack([at, places[:, 1]]), dim)
-    return bool(files)
-
-
-def _copy_rows(
-    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, path: Path
-) -> None:
-    picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
-    starts = range(0, len(picks), BLOCK)
-    write_matrix(
-        path,
-        (len(picks), dim),
-        (_gather(picks[start : start + BLOCK], parts, dim) for start in starts),
-    )
-
-
-def _gather(picks: np.ndarray, parts: Sequence[Finished], dim: int) -> np.ndarray:
-    block = np.empty((len(picks), dim), np.float32)
-    for number in np.unique(picks[:, 0]):
-        rows = np.flatnonzero(picks[:, 0] == number)
-        block[rows] = _vectors(parts[number][0])[picks[rows, 1]]
-    return block
-
-
-def _vectors(source: Path | Pieces | ParquetPart) -> np.ndarray | Pieces:
-    if isinstance(source, ParquetPart):
-        return source.vectors()
-    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source
-
-
 def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:
     """A ``.npy`` of float32 from its consecutive blocks of rows, never whole in memory.
 
@@ -232,28 +153,169 @@ def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray
             file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
 
 
-NAME = "embeddings"
+KIND = "embeddings"
+INDEXES = "indexes"
+INDEX_KEYS = "keys.npy"
+"""The file of an index that can follow its gallery: which pictures stand in its rows."""
 FITS = "fits"
 PACKED = "vectors.npz"
-WIDE, DIGITS = 512, 6
-"""From so many dimensions a vector is shipped with fewer digits."""
 IN_MEMORY = 6
 """Unpacked embeddings that are kept: a few MB each."""
 
 
-def find(key: str, encoder: str) -> Path | None:
-    """The folder of shipped embeddings with this cache key, or None."""
-    return _with_key(store.shipped() / NAME / encoder, key)
+def causes(dataset: Dataset, encoder: Encoder) -> dict:
+    """What the embeddings depend on: every picture's state and every cause of the encoder."""
+    return {"dataset": dataset.fingerprint(), "encoder": encoder.fingerprint()}
 
 
-def find_fit(key: str, encoder: str) -> Path | None:
-    """The folder of a shipped fit with this cache key, or None."""
-    return _with_key(store.shipped() / FITS / encoder, key)
+def find(dataset: Dataset, encoder: Encoder) -> Path | None:
+    """The folder of finished embeddings, or None."""
+    key = store.key(causes(dataset, encoder))
+    return store.find(KIND, key) or store.came(KIND, encoder.name, key)
 
 
-def _with_key(path: Path, key: str) -> Path | None:
-    meta = (store.read_meta(path) or {}) if path.is_dir() else {}
-    return path if meta.get("key") == key and store.sound(path) else None
+def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
+    """Finished embeddings, vectors memory-mapped. Some that can't be read count as absent.
+
+    Raises:
+        UserError: they are not built.
+    """
+    while (path := find(dataset, encoder)) is not None:
+        try:
+            return read_folder(path, dataset, encoder)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+    raise not_built(dataset, encoder.name, since(dataset, encoder))
+
+
+def since(dataset: Dataset, encoder: Encoder) -> str:
+    """What changed since an earlier build for this source that no longer holds; empty without
+    such a build."""
+    built = [meta for _, meta in of_source(KIND, dataset, encoder)]
+    if not built:
+        return ""
+    title = dataset.title or dataset.name
+    key = store.fingerprint(encoder.fingerprint())
+    if all(meta.get("encoder_key") != key for meta in built):
+        return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
+    known = {one for _, keys, reasons in earlier(dataset, encoder) for one in (*keys, *reasons)}
+    new, all_of = len({key_of(item) for item in dataset.items} - known), len(dataset.items)
+    return (
+        f"The pictures of {title} have changed since {encoder.name} was built:"
+        f" {new:,} of {all_of:,} are new or other."
+        if new
+        else f"Pictures of {title} went since {encoder.name} was built."
+    )
+
+
+def earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
+    """Finished embeddings of the same source by the same encoder, from when it held other
+    pictures; those that can't be read are left out."""
+    encoder_key, found = store.fingerprint(encoder.fingerprint()), []
+    for path, meta in of_source(KIND, dataset, encoder):
+        if meta.get("encoder_key") != encoder_key or not store.sound(path):
+            continue
+        with suppress(*store.UNREADABLE):
+            keys, there = keys_in(path), (path / pieces.FILE).exists()
+            source = pieces.read(path) if there else path / "vectors.npy"
+            if vectors(path).shape == (len(keys), encoder.stored_dim):
+                found.append((source, keys, skipped(path)))
+    return found
+
+
+def of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
+    """Entries of one kind that this source and an encoder of this name led to, whatever the
+    pictures were then."""
+    mark = (dataset.locator, encoder.name)
+    found = [
+        (path, store.read_meta(path) or {}) for path in store.folders(kind) if path.name[0] != "."
+    ]
+    return [
+        (path, meta)
+        for path, meta in found
+        if (meta.get("source"), meta.get("encoder_name")) == mark
+    ]
+
+
+def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
+    reasons, rows = skipped(path), vectors(path)
+    names = {key_of(item): item.id for item in dataset.items} if reasons else {}
+    if rows.shape[1:] != (encoder.stored_dim,):
+        raise ValueError(
+            f"vectors of shape {rows.shape} by {encoder.name} of {encoder.stored_dim} numbers"
+        )
+    several = encoder.stored_dim != encoder.dim
+    return Embeddings(
+        ids=ids(path, dataset),
+        vectors=rows[:, : encoder.dim] if several else rows,
+        parts=Parts(rows, encoder.dim) if several else None,
+        dataset=dataset.fingerprint(),
+        encoder=store.fingerprint(encoder.fingerprint()),
+        skipped=tuple(
+            Skipped(names[key], reason) for key, reason in reasons.items() if key in names
+        ),
+    )
+
+
+def keys_in(path: Path) -> list[str]:
+    """The key of the picture in each row of finished embeddings. Raises ValueError and the like
+    where they can't be read."""
+    return list(json.loads((path / "keys.json").read_text()))
+
+
+def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
+    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
+    now."""
+    found: dict[tuple[str, str], None] = {}
+    for path in store.folders(KIND):
+        meta = store.read_meta(path) or {}
+        now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
+        if now and meta.get("source") == dataset.locator:
+            with suppress(*store.UNREADABLE):  # it counts as absent
+                found |= dict.fromkeys(skipped(path).items())
+    names = {key_of(item): item.id for item in dataset.items} if found else {}
+    return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
+
+
+def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
+    """The item of each row of the embeddings."""
+    if found.ids is dataset.ids:
+        return dataset.items
+    return [dataset.items[dataset.rows[id]] for id in found.ids]
+
+
+def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
+    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
+    embeddings."""
+    items = item_rows(dataset, found)
+    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
+    return np.frombuffer(held, np.uint64).reshape(-1, 2)
+
+
+def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
+    where it is gone."""
+    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
+    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)
+
+
+def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
+    """The error for a search in what has not been built, or is no longer what was (``changed``,
+    :func:`since`)."""
+    return UserError(
+        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        fix="Build them on the Library page.",
+        command=(
+            "Build them on the Library page, or with: python -m core build --dataset"
+            f" {dataset.locator} --encoders {name}"
+        ),
+    )
+
+
+def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
+    """The error for a query that was passed over when the embeddings were made, with the reason."""
+    why = next((f": {one.reason.rstrip('.')}" for one in found.skipped if one.id == id), "")
+    return UserError(f"{encoder} holds no vector for {id!r}{why}.", fix="Choose another query.")
 
 
 def vectors(path: Path) -> np.ndarray:
@@ -297,71 +359,3 @@ def skipped(path: Path) -> dict[str, str]:
     return (
         json.loads((path / "skipped.json").read_text()) if (path / "skipped.json").exists() else {}
     )
-
-
-def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
-    """Copy finished embeddings of the embedded gallery to the shipped ones; returns the folder. For
-    maintainers.
-
-    Raises:
-        UserError: a picture of the gallery has no vector.
-    """
-    if ids(path, dataset) != dataset.ids:
-        raise UserError(
-            f"{encoder} has no vector for some pictures of {dataset.name}.",
-            fix="Build its embeddings again.",
-        )
-    target, meta = store.shipped() / NAME / encoder, store.read_meta(path) or {}
-    noted = {
-        name: meta[name]
-        for name in (
-            "source",
-            "dataset_name",
-            "encoder_name",
-            "encoder_key",
-            "dim",
-            "pictures",
-            "skipped",
-        )
-    }
-    half = _brief(np.asarray(vectors(path)).astype(np.float16))
-    with store.new_folder(target) as folder:
-        _pack(folder / PACKED, half)
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
-    return target
-
-
-def _brief(half: np.ndarray) -> np.ndarray:
-    """Wide vectors with ``DIGITS`` of the 10 binary digits of a mantissa: a third smaller when
-    packed. Of the ten nearest pictures .994 (tiny image) to .998 (EfficientNet) stay the same."""
-    if half.shape[1] < WIDE:
-        return half
-    unused = 10 - DIGITS
-    bits = half.view(np.uint16).astype(np.uint32) + (1 << (unused - 1))
-    return (bits >> unused << unused).astype(np.uint16).view(np.float16)
-
-
-def _pack(path: Path, vectors: np.ndarray) -> None:
-    """An ``.npz`` that numpy reads like any other, by a compression that saves a tenth more than
-    numpy's own."""
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed,
-        packed.open("vectors.npy", "w", force_zip64=True) as file,
-    ):
-        np.lib.format.write_array(file, vectors, allow_pickle=False)
-
-
-def ship_fit(path: Path, encoder: str) -> Path:
-    """Copy what was fitted on the embedded gallery to the shipped ones; returns the folder. For
-    maintainers."""
-    target, meta = store.shipped() / FITS / encoder, store.read_meta(path) or {}
-    with store.new_folder(target) as folder:
-        for file in path.glob("*.npy"):
-            shutil.copyfile(file, folder / file.name)
-        noted = {
-            name: meta[name]
-            for name in ("source", "dataset_name", "encoder_name", "pictures")
-            if name in meta
-        }
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
-    return target

@@ -39,7 +39,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.items import coded, lines, taken
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.stored import key_of
 from core.types import Embeddings, Item, Progress, report, tell
 
@@ -137,7 +137,7 @@ def _with_partner(items: Sequence[Item], name: str) -> int:
 
 
 log = logging.getLogger(__name__)
-KIND = embed.USUAL
+KIND = "usual"
 VERSION = 2
 PERCENTILE = 1.0
 MIN_PICTURES = 100
@@ -216,8 +216,8 @@ def keep(
     """The last step of a build: measure what is usual, and delete what was measured on pictures
     that the gallery held before. Raises Cancelled."""
     usual(dataset, encoder, found, rows, progress)
-    now = store.key(embed.causes(dataset, encoder))
-    for path, meta in embed.of_source(KIND, dataset, encoder):
+    now = store.key(stored.causes(dataset, encoder))
+    for path, meta in stored.of_source(KIND, dataset, encoder):
         if meta.get("embeddings") != now:
             with suppress(UserError):  # someone builds it just now: it goes the next time
                 store.delete(KIND, path.name)
@@ -236,10 +236,10 @@ class _Measured:
     ) -> None:
         self.dataset, self.encoder, self.found, self.rows = dataset, encoder, found, rows
         self.progress = progress
-        self.items = taken(embed.item_rows(dataset, found), rows)
+        self.items = taken(stored.item_rows(dataset, found), rows)
         self.apart, self.by = class_field(self.items), true_field(self.items)
         self.causes = {
-            **embed.causes(dataset, encoder),
+            **stored.causes(dataset, encoder),
             "classes": _digest(self.items, (self.apart, self.by)),
             "version": VERSION,
         }
@@ -263,7 +263,7 @@ class _Measured:
             "source": self.dataset.locator,
             "dataset_name": self.dataset.name,
             "encoder_name": self.encoder.name,
-            "embeddings": store.key(embed.causes(self.dataset, self.encoder)),
+            "embeddings": store.key(stored.causes(self.dataset, self.encoder)),
             "rows": len(self.rows),
         }
 
@@ -274,7 +274,7 @@ class _Measured:
     def _before(self, share: float) -> Iterator[dict]:
         """What was measured when this gallery held a few other pictures: of those that asked at
         least ``share`` are still there, held for the same, among about as many others."""
-        for path, meta in embed.of_source(KIND, self.dataset, self.encoder):
+        for path, meta in stored.of_source(KIND, self.dataset, self.encoder):
             causes = meta.get("causes") or {}
             alike = all(causes.get(one) == self.causes[one] for one in ("encoder", "version"))
             if not alike or not store.sound(path):

@@ -1,2 +1,1 @@
-"""How good encoders are: cells, reports, leaderboards, and closer studies of data, queries and
-encoders."""
+"""How good encoders are: cells, reports, leaderboards, studies of data, queries and encoders."""

@@ -133,8 +133,7 @@ def add_studies(
 
 
 def _last(kind: str, dataset: Dataset, encoder: str) -> float | None:
-    """What a study took here the last time; of other pictures only what does not depend on their
-    number."""
+    """What a study took the last time; on other pictures only where their number is no matter."""
     known = [
         meta["seconds"]
         for meta in latency.pasts(STUDIES[kind])

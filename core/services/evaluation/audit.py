@@ -1,5 +1,4 @@
-"""The metric audit: one query's real list under every published definition, and what other packages
-make of it."""
+"""The metric audit: one query's list by every published definition, and by other packages."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import definitions, stream
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
 from core.training.losses import leave_faiss_alone
@@ -51,8 +50,8 @@ def audit(
     if not 1 <= k <= 1000:
         raise UserError(f"K = {k} was asked for.", "K is from 1 to 1000.")
     encoder = with_vectors(dataset, encoder_name).encoder
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     protocol = protocol_named(dataset, protocol_name)
     roles = roles_for(dataset, encoder, found, protocol)
     row = next((row for row in roles.queries if items[row].id == query), None)

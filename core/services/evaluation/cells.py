@@ -1,5 +1,4 @@
-"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
-Evaluated once, then cached."""
+"""A cell: a dataset under a protocol, an encoder, an index. Evaluated once, then cached."""
 
 import datetime
 import json
@@ -17,7 +16,7 @@ from core.metrics import stream, table
 from core.metrics.stream import Roles
 from core.neighbours import rank, without_own
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import bound
 from core.services.embedding.contents import content_hash
 from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
@@ -160,8 +159,7 @@ class Cell:
         return self.dataset, self.protocol, self.encoder, self.index
 
     def milliseconds(self, percentile: str = "p50") -> float | None:
-        """Time of one search with every stage, one picture at a time; None where it was not
-        measured."""
+        """Time of one search with every stage, one picture at a time; None: not measured."""
         return self.latency.get("total", {}).get("single", {}).get(percentile)
 
     def classes(self) -> list[str]:
@@ -213,11 +211,11 @@ def cell(
         UserError: unknown names or knobs, or embeddings that are not built.
     """
     encoder = bound(dataset, encoder_name).encoder
-    found = embed.read(dataset, encoder)
-    items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
+    found = stored.read(dataset, encoder)
+    items, by = stored.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         **asking,
         "roles": digest(items, protocol),
         "metrics": list(table.DEFAULT),
@@ -231,9 +229,8 @@ def cell(
         return _write(folder, dataset, encoder, protocol, index, progress)
 
     made = store.kept(KIND, causes, write, read, progress)
-    has_seen = seen(
-        encoder, dataset, protocol
-    )  # not part of the entry: cards learn more about their data later
+    # not part of the entry: cards learn more about their data later
+    has_seen = seen(encoder, dataset, protocol)
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
     return replace(made, index=index.shown, card=shown)  # every exact index shares one entry
 
@@ -275,8 +272,8 @@ def _write(
     index: IndexSpec,
     progress: Progress | None,
 ) -> dict:
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol)
     top = table.deepest(table.DEFAULT)
     asked = [items[row] for row in roles.queries]
@@ -328,7 +325,7 @@ def _listed(
     progress: Progress | None,
 ) -> tuple[stream.Evaluated, np.ndarray]:
     """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
-    found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
+    found, top = stored.read(dataset, encoder), table.deepest(table.DEFAULT)
     depth = look.depth if look else 0
     hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, depth, progress)
     if look is not None and len(hits):
@@ -377,8 +374,7 @@ def _answers(
     depth: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
-    without the query (q,)."""
+    """Hits as positions in the roles' gallery, int64 (q, depth), and index recall@10 (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)

@@ -92,9 +92,8 @@ def table(name: str) -> Table:
 def parsed(name: str, data: bytes) -> Table:
     """The rows of a CSV. Raises UserError: a column that is missing, an empty cell, no rows, one
     class joined to two, a line that is not as it should be."""
-    found = parse_table(
-        name, data, lambda header, cells: True
-    )  # no class has a line break in its name
+    # no class has a line break in its name
+    found = parse_table(name, data, lambda header, cells: True)
     if missing := [column for column in COLUMNS if column not in found.header]:
         lacks = f"The join {name!r} has no column {' and no column '.join(missing)}"
         raise UserError(
@@ -204,8 +203,7 @@ def opened(queries: Sequence[str], gallery: str, join: str) -> Joined:
 
 
 def keep_table(file: str, data: bytes) -> str:
-    """Keep an uploaded CSV; returns the path that :func:`table` takes. Raises UserError where it is
-    no join."""
+    """Keep an uploaded CSV, as a path for :func:`table`. Raises UserError: it is no join."""
     if len(data) > MAX_BYTES:
         raise UserError(
             f"{file[:100]} is too large for a join.", f"At most {MAX_BYTES / 1e6:.0f} MB."
@@ -239,9 +237,8 @@ def _classes(
         elsewhere,
         " or ".join(other.title or other.name for other in queries),
     )
-    rows = (
-        free + own if own or free else join.rows
-    )  # what is said of this set alone counts, where both speak of a class
+    # what is said of this set alone counts, where both speak of a class
+    rows = free + own if own or free else join.rows
     return {row.query_class: row.gallery_class for row in rows if row.query_class in known}
 
 

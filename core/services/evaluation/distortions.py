@@ -1,5 +1,4 @@
-"""What may happen to a picture between two cameras: distortions of growing strength, the same every
-time."""
+"""What may happen to a picture between two cameras: growing distortions, each time the same."""
 
 import io
 from collections.abc import Callable
@@ -15,8 +14,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """``apply(rgb, strength)`` -> RGB uint8. ``strengths`` grow; ``none`` is the strength that
-    changes nothing."""
+    """``apply(rgb, strength)`` -> RGB uint8. ``strengths`` grow; ``none`` changes nothing."""
 
     name: str
     title: str
@@ -31,8 +29,7 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 
 def _border(image: np.ndarray) -> tuple[int, int, int]:
-    """The mean colour of the outermost pixels: what a rotation uncovers looks like more of the
-    background."""
+    """The mean colour of the outermost pixels: a rotation uncovers more of the background."""
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     red, green, blue = (int(value) for value in edge.mean(axis=0).round())
     return red, green, blue
@@ -122,11 +119,7 @@ DISTORTIONS: dict[str, Distortion] = {
 
 
 def distort(image: np.ndarray, name: str, strength: float) -> np.ndarray:
-    """A distorted copy of RGB uint8 (h, w, 3).
-
-    Raises:
-        UserError: no such distortion, or a strength beyond its range.
-    """
+    """A distorted RGB uint8 (h, w, 3). Raises UserError: no such kind, strength out of range."""
     if name not in DISTORTIONS:
         raise UserError(
             f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}."

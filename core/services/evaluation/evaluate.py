@@ -1,5 +1,4 @@
-"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
-is finished."""
+"""What encoders are worth: any datasets x encoders x indexes x protocols, cached."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -122,11 +121,7 @@ def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: in
 
 
 def _made(parts: Sequence[_Part], steps: Steps) -> tuple[list[Cell], dict[str, UserError]]:
-    """The cells, and what could not be evaluated, with the reason.
-
-    Raises:
-        UserError: nothing at all could be.
-    """
+    """The cells, and what could not be evaluated, and why. Raises UserError: nothing could."""
     total, done = sum(part.cells for part in parts), 0
     found: list[Cell] = []
     left_out: dict[str, UserError] = {}
@@ -185,8 +180,7 @@ def _cells(
 
 
 def protocols_of(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:
-    """The protocols that a data set is evaluated under where these are asked for. Raises UserError
-    where it has none of them."""
+    """Those of the asked protocols that a data set has. Raises UserError: none of them."""
     known = [protocol.name for protocol in dataset.protocols()]
     if wanted:
         made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]

@@ -14,7 +14,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.metrics import stream, table
 from core.metrics.ranked import Ranked, Roles, rank
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import (
     cluster_of,
@@ -101,9 +101,9 @@ def fused_cell(
     _refuse(names, protocol)
     made = [bound(dataset, name).encoder for name in names]
     for encoder in made:
-        embed.read(dataset, encoder)  # says what is not built before anything is waited for
+        stored.read(dataset, encoder)  # says what is not built before anything is waited for
     causes = {
-        "members": [embed.causes(dataset, encoder) for encoder in made],
+        "members": [stored.causes(dataset, encoder) for encoder in made],
         "looks": [lists.second_look(one, "", 0) is not None for one in made],
         "keypoints": _matched(made),
         "roles": digest(dataset.items, protocol),
@@ -213,7 +213,7 @@ def _members(
     dataset: Dataset, encoders: Sequence[Encoder], protocol: Protocol
 ) -> tuple[list[_Member], list[Item], Roles]:
     """The encoders over the pictures that all of them hold."""
-    held = [embed.read(dataset, encoder) for encoder in encoders]
+    held = [stored.read(dataset, encoder) for encoder in encoders]
     shared = set.intersection(*(set(found.ids) for found in held))
     ids = tuple(id for id in held[0].ids if id in shared)
     items = [dataset.items[dataset.rows[id]] for id in ids]
@@ -392,8 +392,8 @@ def _alone(
 ) -> tuple[Sequence[Item], Roles, Iterator[Ranked]]:
     """As :func:`beginnings`, of a single encoder."""
     encoder = bound(dataset, name).encoder
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol)
     look = lists.look_of(encoder, EXACT, protocol, len(roles.gallery))
     some = _asked(items, roles, queries)

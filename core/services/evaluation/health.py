@@ -11,7 +11,7 @@ from core.datasets.base import Dataset
 from core.metrics import geometry, statistics, stream, table
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
-from core.services.embedding import build, embed
+from core.services.embedding import build, stored
 from core.services.embedding.bound import is_built, prepared, with_vectors
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
@@ -22,8 +22,7 @@ from core.types import Item, Progress, report
 KIND = "health"
 VERSION = 1
 FINGERPRINT = "dhash.16x16"
-"""Near-duplicates are found by this encoder, whichever is evaluated: it sees the picture, not its
-meaning."""
+"""Finds near-duplicates, whichever is evaluated: it sees the picture, not its meaning."""
 SAME_BITS = 10
 """Of 256: how many may differ in a near-duplicate."""
 K = 10
@@ -53,10 +52,10 @@ def health(
     """
     encoder = with_vectors(dataset, encoder_name).encoder
     protocol = protocol_named(dataset, protocol_name)
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         "roles": digest(items, protocol),
         "version": VERSION,
     }
@@ -150,8 +149,7 @@ def _duplicates(
     items: Sequence[Item],
     roles: stream.Roles,
 ) -> dict:
-    """Near-duplicates, and what they are worth: scores of the same queries with and without
-    them."""
+    """Near-duplicates, and what they are worth: scores of these queries with and without them."""
     before = np.concatenate([table.average_precision(block) for block in plain])
     after = np.concatenate([table.average_precision(block) for block in clean])
     both = ~np.isnan(before) & ~np.isnan(after)

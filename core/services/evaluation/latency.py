@@ -17,7 +17,7 @@ from core.images import decode
 from core.indexes.base import Index
 from core.items import among
 from core.metrics.statistics import summary
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.passes import UNKNOWN_S, BuildTimes, alone_each
 from core.services.hardware import busy, hardware
@@ -40,8 +40,7 @@ BUSY = 1.5
 def _one_by_one(
     engine: Engine, spec: IndexSpec, items: Sequence[Item], progress: Progress | None
 ) -> dict[str, list[float]]:
-    """Stage -> milliseconds of each run, after those that warm up: every picture goes the way that
-    a query of a person goes."""
+    """Stage -> milliseconds of each run after warm-up: pictures go the way of a person's query."""
     times: dict[str, list[float]] = {}
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
@@ -102,7 +101,7 @@ def measured(
     encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
     index |= {"reranker": spec.reranker} if spec.reranker else {}
-    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
+    causes = {**stored.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
     def write(folder: Path) -> dict:
         (folder / "times.json").write_text(
@@ -137,7 +136,7 @@ def _measure(
 ) -> dict:
     engine = Engine(bound(dataset, encoder_name), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
-    items = embed.item_rows(dataset, engine.found)
+    items = stored.item_rows(dataset, engine.found)
     picked = [
         items[row]
         for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)
@@ -156,7 +155,7 @@ def _measure(
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
     """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
     share the time of reading."""
-    folder, cost = embed.find(dataset, encoder), index.cost()
+    folder, cost = stored.find(dataset, encoder), index.cost()
     meta = (store.read_meta(folder) if folder else None) or {}
     return {
         "encode_s": meta.get("encode_s"),
@@ -170,8 +169,7 @@ def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
 def _timed(
     times: dict[str, list[float]], stage: str, work: Callable[[], object], pictures: int = 1
 ):
-    """Do the work and note its milliseconds a picture; an empty ``times`` notes nothing
-    (warm-up)."""
+    """Do the work and note its milliseconds a picture; none in an empty ``times`` (warm-up)."""
     started = time.perf_counter()
     made = work()
     if stage in times:
@@ -186,8 +184,7 @@ LOAD_S = 1.5
 SEEN = 5
 """So many of the last times count."""
 PRODUCT_S, QUERY_S = 1.2e-10, 1.5e-4
-"""Seconds for one product of two numbers in the search, and for the metrics of one query; measured
-on two cores."""
+"""Seconds of one multiplication in a search, and of one query's metrics, on two cores."""
 
 
 def estimate(
@@ -219,8 +216,7 @@ def scoring_s(dataset: Dataset, encoder: str, protocol: Protocol) -> float:
 
 
 def timing_s(name: str, times: BuildTimes) -> float:
-    """Seconds to measure how long a search takes: as the last times here, else from what a picture
-    takes."""
+    """Seconds to measure how long a search takes: as the last times here, else by a picture's."""
     past = [meta["seconds"] for meta in pasts(KIND) if meta.get("encoder_name") == name]
     if past:
         return float(np.median(past[-SEEN:]))
@@ -229,8 +225,7 @@ def timing_s(name: str, times: BuildTimes) -> float:
 
 
 def alone_by(measured: dict) -> float | None:
-    """Seconds to prepare and encode a picture in one process, by what :func:`measured` gave; None
-    where nothing was encoded."""
+    """Seconds to prepare and encode a picture, by what :func:`measured` gave; or None."""
     prepare, encode = (
         measured.get(stage, {}).get(kind, {}).get("p50")
         for stage, kind in (("preprocess", "single"), ("encode", "batch"))
@@ -239,7 +234,6 @@ def alone_by(measured: dict) -> float | None:
 
 
 def pasts(kind: str) -> list[dict]:
-    """What finished entries of a kind say of themselves, the newest last, of those that say how
-    long they took."""
+    """What finished entries of a kind say of themselves with their seconds, the newest last."""
     known = [store.read_meta(path) or {} for path in store.folders(kind)]
     return sorted((one for one in known if one.get("seconds")), key=lambda one: one.get("built", 0))

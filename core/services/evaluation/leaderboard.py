@@ -1,5 +1,4 @@
-"""Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries
-separate two encoders."""
+"""Standings of a board: means, intervals, shared ranks, queries that separate encoders."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,8 +18,7 @@ from core.services.evaluation.seen import NONE
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One encoder: mean with its 95 % interval, mean over classes, shared rank, and adjusted p
-    against the best mean."""
+    """An encoder's mean with 95 % interval, class mean, shared rank, adjusted p to the best."""
 
     encoder: str
     index: str
@@ -162,8 +160,7 @@ def method(board: Leaderboard) -> dict[str, str]:
 
 
 def pairs_of(board: Leaderboard) -> list[dict]:
-    """Every pair, the better one first: both as (encoder, index), the difference of the means, and
-    the adjusted p-value."""
+    """Every pair, the better first: (encoder, index) each, difference of means, adjusted p."""
     rows = board.standings
     return [
         {
@@ -344,8 +341,7 @@ def worst(
     count: int = 12,
     group: str | None = None,
 ) -> list[tuple[str, float]]:
-    """(query id, score) of the queries that an encoder answers worst, worst first, one of each
-    object; ties by id."""
+    """(query id, score) of an encoder's worst answers, one of each object; ties by id."""
     cell = _cell_of(cells_of(report, dataset, protocol), encoder)
     scores, ids, _, clusters = aligned([cell], metric, group)
     order = np.lexsort((ids, scores[:, 0]))
@@ -409,8 +405,7 @@ def standings(
 
 
 def prepare(report: str, metric: str = "mAP") -> None:
-    """Work out the first board of a report before anybody asks for it; nothing where there is no
-    such report."""
+    """Work out the first board of a report before anybody asks for it, if there is one."""
     try:
         folder = saved_reports.find(report)
         read = Report.load(folder)

@@ -1,5 +1,4 @@
-"""Ranked lists of the whole gallery as a search gives them: by cosine, and then by the second look
-where there is one."""
+"""Ranked lists of the gallery as a search gives them: by cosine, then by a second look."""
 
 from collections.abc import Iterator, Sequence
 

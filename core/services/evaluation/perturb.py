@@ -1,5 +1,4 @@
-"""The perturbation lab: distort a picture, search with it, and see whether its original is still
-found."""
+"""The perturbation lab: is the original of a distorted picture still found?."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.neighbours import cosine_matrix, rows_without_own
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.evaluation.distortions import DISTORTIONS, distort
 from core.services.search.compare import overlap, rank_biased_overlap
@@ -27,8 +26,7 @@ SAMPLE, K, SEED = 60, 10, 0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One distorted picture under one encoder: rank and cosine of its original, and how much of its
-    usual top K is left."""
+    """A distorted picture by an encoder: its original's rank, cosine; what of its top K is left."""
 
     encoder: str
     rank: int
@@ -63,7 +61,7 @@ def robustness(
             f"{encoder_name} are imported vectors: a distorted picture can't be encoded with them."
         )
     causes = {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         "sample": sample,
         "distortions": wanted,
         "version": VERSION,
@@ -110,8 +108,8 @@ def sampled(items: Sequence[Item], count: int) -> list[int]:
 def _measure(
     dataset: Dataset, encoder: Encoder, sample: int, names: Sequence[str], progress: Progress | None
 ) -> dict:
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     rows = sampled(items, sample)
     pictures = [images.decode(dataset.read(items[row])) for row in rows]
     everything = np.arange(len(items))
@@ -179,7 +177,7 @@ def _outcome(
     dataset: Dataset, encoder_name: str, item: Item, image: np.ndarray, changed: np.ndarray
 ) -> Outcome:
     encoder = with_vectors(dataset, encoder_name).loaded()
-    found = embed.read(dataset, encoder)
+    found = stored.read(dataset, encoder)
     row = found.ids.index(item.id)
     similar, order = _ranking(encoder, [changed, image], found.vectors, np.arange(len(found.ids)))
     now, before = (

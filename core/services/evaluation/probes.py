@@ -1,5 +1,4 @@
-"""What does an encoder think "similar" means? What its nearest pictures share with the query more
-often than chance."""
+"""What does an encoder think "similar" means? What its hits share beyond chance."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import statistics, stream
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import cluster_of, codes
 from core.types import Item, Progress
@@ -54,7 +53,7 @@ def probe(
         UserError: the embeddings are not built, or the dataset says nothing about its pictures.
     """
     encoder = with_vectors(dataset, encoder_name).encoder
-    items = embed.item_rows(dataset, embed.read(dataset, encoder))
+    items = stored.item_rows(dataset, stored.read(dataset, encoder))
     known = factors(items)
     if not known:
         raise UserError(
@@ -68,10 +67,10 @@ def probe(
     marks = {
         name: store.fingerprint([str(value) for value in values]) for name, values in known.items()
     }
-    causes = {**embed.causes(dataset, encoder), "factors": marks, "k": k, "version": VERSION}
+    causes = {**stored.causes(dataset, encoder), "factors": marks, "k": k, "version": VERSION}
 
     def write(folder: Path) -> dict:
-        vectors = embed.read(dataset, encoder).vectors
+        vectors = stored.read(dataset, encoder).vectors
         rows = _probe(vectors, items, known, k, progress)
         (folder / "probes.json").write_text(json.dumps([asdict(row) for row in rows]))
         return {
@@ -88,8 +87,7 @@ def _read(folder: Path) -> list[Probe]:
 
 
 def factors(items: Sequence[Item]) -> dict[str, list[object]]:
-    """Name -> value of each item, for fields and attributes with at least 2 values that pictures
-    share."""
+    """Name -> value of each item, for fields and attributes with 2 shared values or more."""
     found: dict[str, list[object]] = {name: [item.value(name) for item in items] for name in FIELDS}
     for name in dict.fromkeys(name for item in items for name in item.attributes):
         found[FIRST_OF.get(name, name)] = [_plain(item.value(name)) for item in items]

@@ -1,5 +1,4 @@
-"""A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same
-figures."""
+"""A report for other programs: CSV, LaTeX, and run and qrels for trec_eval, with equal figures."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.metrics import stream, table
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
 from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
@@ -145,8 +144,7 @@ def _tex(text: str) -> str:
 
 
 def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None) -> Iterator[str]:
-    """Lines ``query 0 picture 1`` of everything relevant; queries without are left out, as they are
-    here."""
+    """Lines ``query 0 picture 1`` of everything relevant, without queries that have none."""
     roles, names = _roles(dataset, encoder, protocol_name)[1:]
     gallery = np.array([names[row] for row in roles.gallery])
     for row in roles.queries:
@@ -178,9 +176,9 @@ def _roles(
 ) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
     made = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, made)
+    found = stored.read(dataset, made)
     roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
-    return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]
+    return found.vectors, roles, [_word(item.id) for item in stored.item_rows(dataset, found)]
 
 
 def _word(name: str) -> str:

@@ -46,8 +46,7 @@ class Report:
 
     @classmethod
     def of(cls, name: str, cells: Iterable[Cell], left_out: Sequence[str] = ()) -> Report:
-        """A report of cells. Raises UserError where a metric is unknown, or two cells bear the same
-        four names."""
+        """A report of cells. Raises UserError : unknown metric, or two cells of the same names."""
         cells = tuple(cells)
         if len({cell.name for cell in cells}) != len(cells):
             raise UserError(
@@ -56,15 +55,12 @@ class Report:
             )
         for cell in cells:
             _known(cell.scores)
-        means, balanced = (
-            tuple(cell.means() for cell in cells),
-            tuple(cell.class_means() for cell in cells),
-        )
+        means = tuple(cell.means() for cell in cells)
+        balanced = tuple(cell.class_means() for cell in cells)
         return cls(name, time.time(), cells, means, balanced, tuple(left_out))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a cell: the four names, counts, means of every metric, class-balanced means,
-        milliseconds."""
+        """A row for each cell: names, counts, means by queries and classes, milliseconds."""
         import pandas as pd  # here, so that pages that show no table open without it
 
         rows = []
@@ -85,8 +81,7 @@ class Report:
         return pd.DataFrame(rows)
 
     def save(self, folder: Path | None = None, *, small: bool = False) -> Path:
-        """Write it, whole or not at all; ``small`` keeps fewer per-query scores, in half
-        precision."""
+        """Write it, whole or not at all; ``small`` keeps fewer scores, in half precision."""
         target = folder or store.root() / FOLDER / store.safe(self.name)
         with store.new_folder(target) as new:
             arrays: dict[str, Any] = {}
@@ -150,8 +145,7 @@ class Report:
 
 
 def seen_by(cell: Cell) -> str:
-    """In words, whether the encoder was trained on the pictures; empty in reports of before it was
-    noted."""
+    """In words, whether the encoder was trained on the pictures; empty in older reports."""
     return cell.card.get("seen in words", "")
 
 
@@ -170,8 +164,7 @@ def _shared_key(cell: Cell) -> tuple:
 
 
 def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.ndarray]:
-    """Arrays of a cell; ids, groups and R are written once for all encoders that were asked the
-    same."""
+    """Arrays of a cell; ids, groups and R once for all encoders asked the same."""
     made = {}
     if _shared_key(cell) not in shared:
         shared[_shared_key(cell)] = f"q{len(shared)}"
@@ -183,8 +176,7 @@ def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.
 
 
 def _packed(values: np.ndarray) -> np.ndarray:
-    """Shares in thousandths, uint16, which take little room in the file; NaN is the largest
-    number."""
+    """Shares in thousandths, uint16, for a small file; NaN is the largest number."""
     return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * 1000), MISSING).astype(
         np.uint16
     )

@@ -40,8 +40,7 @@ ENOUGH = 0.1
 """Fewer than every tenth picture in common are duplicates, and not the same set."""
 IMAGENET = "ImageNet"
 TAGS = re.compile(r"(^|_)(in1k|in12k|in21k|in22k|in21ft\w*|imagenet\w*|lvd142m|dino|mae)(_|$)")
-"""Tags of published weights that were trained on ImageNet, with labels or without; LVD-142M holds
-all of ImageNet-22k."""
+"""Tags of published weights trained on ImageNet; LVD-142M holds all of ImageNet-22k."""
 SYNSET = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?![0-9])|ILSVRC20")
 HELD_BACK = re.compile(r"ILSVRC20\d\d_(val|test)")
 NAMED = re.compile(r"(?i)image[-_ ]?(net|nette|woof)|ilsvrc")
@@ -63,8 +62,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a card says of one set that was learned from; ``of``: how many pictures its ``marks``
-    stand for."""
+    """What a card says of one set that was learned from; ``of``: the pictures of its ``marks``."""
 
     name: str
     locator: str = ""
@@ -238,8 +236,7 @@ def _kind(source: Source, dataset: Dataset) -> str:
 
 
 def _of_imagenet(dataset: Dataset) -> str:
-    """Pictures of ImageNet: seen, but for those of its own validation and test parts, which no
-    weights are trained on."""
+    """Pictures of ImageNet are seen, but for its validation and test parts."""
     if not (_bears_synsets(dataset) or _is_tiny(dataset) or NAMED.search(dataset.name)):
         return NONE
     asking = [item for item in dataset.items if dataset.protocol().is_query(item)]

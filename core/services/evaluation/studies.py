@@ -1,5 +1,4 @@
-"""Closer looks that go with a report, computed once and kept beside it so that a page shows them
-without waiting."""
+"""Closer looks that go with a report, kept beside it so that pages show them without waiting."""
 
 import json
 import logging

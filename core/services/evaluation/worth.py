@@ -1,5 +1,4 @@
-"""What a box on the subject is worth: measured by ``tools/measure_subject.py``, shipped, read
-here."""
+"""What a box on the subject is worth, measured by ``tools/measure_subject.py``, read here."""
 
 import json
 import logging

@@ -1,5 +1,4 @@
-"""An explanation as one picture: query and hit with their maps, what was measured, and the drawings
-below them."""
+"""An explanation as one picture: query and hit with maps, figures, and drawings."""
 
 import io
 import textwrap
@@ -51,8 +50,7 @@ def save(found: Explained, path: str) -> None:
 
 
 def veiled(image: np.ndarray, found: Map | None, side: int = SIDE) -> Image.Image:
-    """A picture of at most ``side`` pixels, dark where a map says nothing, as it is where it says
-    most."""
+    """At most ``side`` pixels, dark where a map says nothing, unchanged where it says most."""
     shown = Image.fromarray(image)
     scale = side / max(shown.size)
     shown = shown.resize([max(1, round(length * scale)) for length in shown.size])
@@ -219,8 +217,7 @@ FINE = 8
 
 
 def laid(found: Map, size: tuple[int, int]) -> np.ndarray:
-    """A map on the whole picture of ``size`` (width, height), smooth, 0 outside its box: float32
-    (height, width), 0..1."""
+    """A map on a picture of ``size`` (width, height): float32 (height, width), 0..1, smooth."""
     width, height = size
     x0, y0, x1, y1 = found.box
     left, top = round(x0 * width), round(y0 * height)

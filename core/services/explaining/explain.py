@@ -1,5 +1,4 @@
-"""One hit explained: the pictures as the encoder sees them, the explainer that suits it, and the
-test of its map."""
+"""One hit explained: as the encoder sees it, by the explainer that suits, its map tested."""
 
 import time
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from core.indexes.minhash import MinHashIndex
 from core.keypoints import SIDE
 from core.neighbours import dots
 from core.rerankers.base import rerankers
-from core.services.embedding import embed, usual
+from core.services.embedding import stored, usual
 from core.services.embedding.crops import Cropped, Edges, Several, frames, nearest_objects
-from core.services.embedding.embed import item_rows
 from core.services.embedding.roles import codes
+from core.services.embedding.stored import item_rows
 from core.services.index_lab import buckets
 from core.services.search import subject
 from core.services.search.engines import Engine
@@ -78,8 +77,7 @@ class Explained:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the maps, in sentences: what could not be told, and how the
-        map did in the deletion test."""
+        """Sentences beside the maps: what could not be told, and how the deletion test went."""
         told = self.explanation.notes
         if self.deletion is not None:
             return (*told, self.deletion.words)
@@ -121,8 +119,7 @@ def methods_of(
 
 
 def matcher_of(reranker: str) -> str:
-    """How a re-ranker matches key points; empty where it compares none. Raises UserError where
-    there is none of that name."""
+    """How a re-ranker matches key points; empty: it does not. Raises UserError: no such one."""
     return rerankers.get(reranker).matcher if reranker else ""
 
 
@@ -153,14 +150,14 @@ def explain(
     query, _ = subject.settled(query)
     item = item_of(dataset, hit)
     asked = made.vector(query)
-    stored, box = _stored(made.found, encoder, item.id, asked[0])
-    score = float(dots(stored, asked)[0])
+    own, box = _stored(made.found, encoder, item.id, asked[0])
+    score = float(dots(own, asked)[0])
     pictures = (
         _query_picture(query, dataset, made.encoder, chosen.name),
         _hit_picture(dataset, item, made.encoder, chosen.name, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
-    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], stored[0])
+    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], own[0])
     pair = Pair(
         *pictures,
         inner,
@@ -197,7 +194,7 @@ def _stored(
     """The vector of a picture, float32 (1, dim); where several objects of each are searched, that
     of the nearest to ``asked``, and its box."""
     if item_id not in found.ids:
-        raise embed.lacks_vector(found, encoder, item_id)
+        raise stored.lacks_vector(found, encoder, item_id)
     row = np.array([found.ids.index(item_id)])
     if found.parts is None:
         return np.asarray(found.vectors[row]), None
@@ -206,8 +203,7 @@ def _stored(
 
 
 def _side(encoder: Encoder, method: str) -> int | None:
-    """Pixels on the short side that a picture is read with: key points need more than some
-    encoders."""
+    """Pixels on the short side of pictures: key points need more than some encoders."""
     return max(encoder.side, SIDE) if method == MATCHES and encoder.side else encoder.side
 
 
@@ -251,8 +247,7 @@ def _codes_of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray)
 
 
 MAX_PAIRS = 100_000
-"""Pairs of each kind that are measured: all of the same where there are fewer, and a seeded sample
-otherwise."""
+"""Pairs of each kind that are measured: all, or a seeded sample of so many."""
 MIN_PAIRS = 10
 NOUNS = {"instance": "the same object", "label": "the same class", "category": "the same category"}
 _known: WeakKeyDictionary[Engine, Pairs | str] = WeakKeyDictionary()

@@ -1,2 +1,1 @@
-"""A public server: who asks, what belongs to whom, what a visitor may use, and what is told to the
-operator."""
+"""A public server: who asks, what belongs to whom, what visitors may, what the operator is told."""

@@ -92,8 +92,7 @@ def check_zip(size: int) -> None:
 
 
 def check_pictures(held: int, more: int) -> None:
-    """Whether a visitor who has ``held`` pictures in data sets may add ``more``. Raises
-    UserError."""
+    """Whether a visitor with ``held`` pictures in data sets may add ``more``. Raises UserError."""
     most = int(value("visitor_pictures"))
     if ownership.is_visitor() and held + more > most:
         have = f", and you have {held:,} already" if held else ""
@@ -114,8 +113,7 @@ def may(command: str) -> bool:
 
 
 def within_reach(state: State) -> State:
-    """A state as it is for the one who asks: what needs a download that a visitor may not begin
-    can't be had."""
+    """A state for the one who asks: what a visitor may not download can't be had."""
     if state.kind != "download" or may("download"):
         return state
     return State("unavailable", "Its files are not on this server, and visitors fetch none.")

@@ -28,8 +28,7 @@ _request: ContextVar[str] = ContextVar("request", default="")
 
 
 def begin_request(given: str = "") -> str:
-    """A new number for what this thread or task does now; ``given`` by a proxy it is taken where it
-    is one."""
+    """A new number for what this thread or task does now, or the one ``given`` by a proxy."""
     number = given if SAID.fullmatch(given) else uuid.uuid4().hex[:12]
     _request.set(number)
     return number
@@ -41,8 +40,7 @@ def request() -> str:
 
 
 def redacted(words: str) -> str:
-    """``words`` without the operator's token, and without what stands behind the names of other
-    secrets."""
+    """``words`` without the operator's token, and without what follows names of secrets."""
     token = os.environ.get(settings.TOKEN, "")
     if token:
         words = words.replace(token, HIDDEN)
@@ -56,8 +54,7 @@ def _short(words: str) -> str:
 
 
 class Lines(logging.Formatter):
-    """One JSON object a line: time, level, name, request, visitor, message, and whatever ``extra``
-    gave as ``fields``."""
+    """A JSON object a line: time, level, name, request, visitor, message, ``extra`` fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         said = {

@@ -20,8 +20,7 @@ Given = TypeVarTuple("Given")
 PATIENT = ("streamlit.runtime.app_session",)
 """Modules whose callbacks may wait: they pass on what pages say."""
 GATHER_S = 0.01
-"""What may wait and comes within this after a look waits for the next one; the first after a pause
-does not."""
+"""What may wait and comes within this after a look waits for the next one."""
 LOOK_S = 0.001
 """While there is work, so often the connections are looked at for more of it."""
 
@@ -34,13 +33,19 @@ class Loop(asyncio.SelectorEventLoop):
         self._asleep = deque([True])
         """Who takes the one thing out of it wakes the loop: of several threads exactly one."""
         super().__init__(_Selector())
+        self._done = asyncio.Handle(_Selector, (), self)
+        """What has run already."""
+        self._done.cancel()
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Given], object], *args: *Given, context: Context | None = None
     ) -> asyncio.Handle:
-        """As asyncio's; from the loop's own thread as ``call_soon``. Raises RuntimeError where the
-        loop is closed."""
+        """As asyncio's; from the loop's own thread as ``call_soon``, but that an event is set at
+        once. Raises RuntimeError where the loop is closed."""
         if _get_running_loop() is self:
+            if getattr(callback, "__func__", None) is asyncio.Event.set:  # said with each message
+                callback(*args)
+                return self._done
             return self.call_soon(callback, *args, context=context)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")

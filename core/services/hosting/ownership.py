@@ -54,8 +54,7 @@ _settled: ContextVar[tuple[Path, "Visitor | None"] | None] = ContextVar("settled
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A stranger on a public server. ``name`` is the digest of the browser's key: knowing it opens
-    nothing."""
+    """A stranger on a public server. ``name``: digest of the browser's key, opens nothing."""
 
     name: str
 
@@ -114,8 +113,7 @@ def ask_by(finder: Callable[[], str | None]) -> None:
 
 
 def visitor() -> Visitor | None:
-    """The stranger that this thread works for; None for the operator, and where nobody is a
-    stranger."""
+    """The stranger that this thread works for; None for the operator, and without strangers."""
     if (known := _settled.get()) is not None and known[0] is store.layer():
         return known[1]
     return _in_folder(store.root(), store.base()) if hosted() else None
@@ -127,8 +125,7 @@ def _in_folder(own: Path, base: Path) -> Visitor | None:
 
 
 def is_visitor() -> bool:
-    """Whether the one who asks may only look at what the operator provides, and change what is
-    their own."""
+    """Whether the one who asks may change nothing but what is their own."""
     return visitor() is not None
 
 
@@ -183,8 +180,7 @@ def settled() -> Iterator[None]:
 
 
 def _layer() -> Path | None:
-    """Whose folder this thread works in; called for every path where :func:`settled` is not, so it
-    only compares."""
+    """Whose folder this thread works in; called for many paths, so it only compares."""
     if not hosted() or (key := next((who() for who in _who), None)) is None:
         return None
     one = visitor_of(key)
@@ -195,8 +191,7 @@ def _layer() -> Path | None:
 
 
 def _note(one: Visitor) -> None:
-    """Remember when a visitor was last here, at most once a minute; no folder is made for one who
-    has nothing."""
+    """Remember when a visitor with a folder was last here, at most once a minute."""
     now = time.monotonic()  # a clock that was set back says for hours that it was just now
     if now - _seen.get(one.name, -SEEN_EVERY_S) < SEEN_EVERY_S:
         return

@@ -1,5 +1,4 @@
-"""Every setting of a public server, in one table: its name in the environment, its default, what it
-does."""
+"""Every setting of a public server, in one table: name in the environment, default, effect."""
 
 import os
 from dataclasses import dataclass
@@ -88,11 +87,7 @@ def hosted() -> bool:
 
 
 def value(name: str) -> float:
-    """A setting by its name in the table.
-
-    Raises:
-        UserError: what the environment gives is no number, or out of range.
-    """
+    """A setting by its name in the table. Raises UserError: no number, or out of range."""
     setting = _named[name]
     given = os.environ.get(setting.variable, "").strip()
     if not given:
@@ -111,8 +106,7 @@ def value(name: str) -> float:
 
 
 def rows() -> list[dict]:
-    """Every setting as it stands: variable, value, default, unit, about. No secret is among
-    them."""
+    """Every setting: variable, value, default, unit, about. No secret is among them."""
     return [
         {
             "variable": one.variable,

@@ -39,8 +39,7 @@ POLICY = {
     "form-action": "'self'",
     "frame-ancestors": "'self'",
 }
-"""As strict as Streamlit works with: its charts compile expressions, and its components come as
-text."""
+"""As strict as Streamlit works with: charts compile expressions, components come as text."""
 HEADERS = {
     "content-security-policy": "; ".join(f"{name} {what}" for name, what in POLICY.items()),
     "x-content-type-options": "nosniff",
@@ -99,8 +98,7 @@ class Front:
 
 
 def _with(headers: Any, more: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers with ours in place of those of the same name; cookies are added, and what names the
-    server goes."""
+    """Ours replace headers of the same name, add cookies, and drop what names the server."""
     ours = {name.encode() for name in more if name != "set-cookie"} | {b"server", b"x-powered-by"}
     kept = [(name, value) for name, value in headers if name.lower() not in ours]
     return [*kept, *((name.encode(), value.encode("latin-1")) for name, value in more.items())]

@@ -17,8 +17,7 @@ its index takes as long to build as all queries."""
 
 
 class Ahead:
-    """What the settings of a run cost: groups of them that share one build, each with what is known
-    of that."""
+    """What the settings of a run cost: groups that share a build, with what is known of it."""
 
     def __init__(
         self,

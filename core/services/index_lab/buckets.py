@@ -18,7 +18,7 @@ from core.indexes.minhash import bands as fitted_bands
 from core.indexes.minhash import signatures_of
 from core.indexes.planes import random_planes
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.search.request import item_of
 
@@ -64,8 +64,7 @@ POINTS = 201
 
 
 def agree(method: str, similarity: np.ndarray) -> np.ndarray:
-    """Probability that one bit (lsh, by cosine) or one minimum (minhash, by Jaccard) is the
-    same."""
+    """How probably one bit (lsh, by cosine) or one minimum (minhash, by Jaccard) is the same."""
     if method == "minhash":
         return np.clip(similarity, 0.0, 1.0)
     return 1.0 - np.arccos(np.clip(similarity, -1.0, 1.0)) / np.pi
@@ -85,15 +84,13 @@ def curve(method: str, rows: int, bands: int) -> tuple[np.ndarray, np.ndarray, f
 
 
 def in_bands(codes: np.ndarray, other: np.ndarray, rows: int, bands: int) -> np.ndarray:
-    """bool (..., bands): which bands of two signatures (..., bits) are equal as a whole; what fills
-    no band counts nowhere."""
+    """bool (..., bands): which whole bands of two signatures (..., bits) are equal."""
     same = (codes == other)[..., : rows * bands]
     return same.reshape(*same.shape[:-1], bands, rows).all(axis=-1)
 
 
 def jaccard(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of the sets of (place, bit) pairs of bool (..., hash_dim): equal places / (2 * places - equal
-    places)."""
+    """Of (place, bit) pairs of bool (..., hash_dim): equal / (2 * places - equal)."""
     equal = (one == other).sum(axis=-1)
     return equal / (2 * one.shape[-1] - equal)
 
@@ -194,11 +191,11 @@ def buckets(
     """
     _check(method, bits=bits, rows=rows, threshold=threshold, hash_dim=hash_dim, hits=hits)
     ready = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, ready)
+    found = stored.read(dataset, ready)
     own = item_of(dataset, query)
     at = {id: row for row, id in enumerate(found.ids)}.get(own.id)
     if at is None:
-        raise embed.lacks_vector(found, encoder, own.id)
+        raise stored.lacks_vector(found, encoder, own.id)
     gallery = galleries.gallery_rows(dataset, found, dataset.protocol())
     gallery = gallery[gallery != at]
     if not len(gallery):
@@ -255,8 +252,7 @@ def _check(method: str, **given: float) -> None:
 
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
-    """The nearest, and then as many spread over the rest to its far end, none of them the next
-    nearest."""
+    """The nearest, then as many spread over the rest to its far end, without the next nearest."""
     order = gallery[
         np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")
     ]

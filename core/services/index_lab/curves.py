@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
 from core.services.index_lab.ahead import Ahead
@@ -67,8 +67,7 @@ def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, .
 
 
 def usual() -> list[str]:
-    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by
-    something else."""
+    """Indexes that can be used here and answer by cosine: of others recall says nothing."""
     made = {name: indexes.get(name) for name in indexes.names()}
     return [
         name
@@ -84,11 +83,9 @@ def written(wanted: Sequence[str]) -> str:
 
 def split(text: str) -> list[str]:
     """``a,b:knob=1,c`` or ``a;factory:IVF64,PQ16`` -> its parts."""
-    return (
-        [part.strip() for part in text.split(";") if part.strip()]
-        if ";" in text
-        else split_names(text)
-    )
+    if ";" in text:
+        return [part.strip() for part in text.split(";") if part.strip()]
+    return split_names(text)
 
 
 def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:
@@ -175,7 +172,7 @@ def plan(
     """
     _check_k(k)
     specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
-    vectors = embed.read(dataset, ready)
+    vectors = stored.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
     about = causes(dataset, ready, QUERIES, size if size > real else 0)
@@ -207,8 +204,7 @@ def _estimate(
     real: int,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried on the
-    sample."""
+    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
     report(progress, 0, len(groups))
@@ -291,7 +287,7 @@ class _Lab:
         ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
-            len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
+            len(galleries.gallery_rows(dataset, stored.read(dataset, ready), dataset.protocol())),
         )
         self._space: Space | None = None
 
@@ -320,7 +316,7 @@ class _Lab:
             "source": self.dataset.locator,
             "dataset_name": self.dataset.name,
             "encoder_name": self.encoder,
-            "embeddings": store.key(embed.causes(self.dataset, self.ready)),
+            "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
         try:
@@ -378,8 +374,7 @@ def job_arguments(
     full: bool = False,
     again: bool = False,
 ) -> list[str]:
-    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan`
-    (``timed=False``) for points."""
+    """What ``jobs.start`` is given; the page polls :func:`plan` (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []
@@ -387,8 +382,7 @@ def job_arguments(
 
 
 def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
-    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it
-    can."""
+    """Why such a gallery can't be indexed so, whatever its vectors; empty where it can."""
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)
     except UserError as error:

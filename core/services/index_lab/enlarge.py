@@ -24,8 +24,7 @@ VERSION = 1
 SEED = 0
 NEAR = 16
 PULL = 0.4
-"""How far towards the mean of the neighbours: without it the cloud would grow wider than the real
-one."""
+"""How far towards the mean of the neighbours: else the cloud would grow wider than the real one."""
 PART = 4
 FITTED_ON = 12_000
 LOOKED_AT = 2000
@@ -67,8 +66,7 @@ STATISTICS = (
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What synthetic vectors are drawn with: ``near`` int64 (n, NEAR) neighbours of each real row,
-    and the ``width``."""
+    """What synthetic vectors are drawn with: neighbours ``near`` int64 (n, NEAR), ``width``."""
 
     near: np.ndarray
     width: float
@@ -109,14 +107,12 @@ def check_enough(count: int) -> None:
 def enlarge(
     vectors: np.ndarray, kernel: Kernel, size: int, progress: Progress | None = None
 ) -> np.ndarray:
-    """float32 (size, dim) unit rows: ``vectors`` first, then synthetic ones; the same for the same
-    input."""
+    """float32 (size, dim) unit rows: ``vectors`` first, then synthetic ones; reproducible."""
     return _grown(vectors, kernel, size, progress)
 
 
 def neighbours(vectors: np.ndarray, count: int, progress: Progress | None = None) -> np.ndarray:
-    """Rows of the ``count`` nearest others of each row, int64 (n, count); of many rows nearly the
-    nearest."""
+    """Rows of the ``count`` nearest others of each row, int64 (n, count); of many rows nearly."""
     index, found = indexes.get("exact" if len(vectors) <= FITTED_ON else "ivf_flat"), []
     knobs: dict[str, Any] = {} if index.exact else {"nprobe": PROBED}
     index.build(np.ascontiguousarray(vectors, np.float32), progress)
@@ -140,9 +136,8 @@ def _grown(
         ) + np.float32(PULL / NEAR)
         own = out[parents]
         made = own * (1 - weights.sum(axis=1, keepdims=True))
-        for place in range(
-            NEAR
-        ):  # one neighbour at a time: all at once would be sixteen times the memory
+        # one neighbour at a time: all at once would be sixteen times the memory
+        for place in range(NEAR):
             made += weights[:, place : place + 1] * out[kernel.near[parents, place]]
         length = np.linalg.norm(made, axis=1, keepdims=True)
         out[start : start + len(parents)] = np.where(

@@ -26,8 +26,7 @@ from core.types import Cost, Hits, Progress, report
 WARM, BATCH = 5, 32
 LEAST_RUNS, LEAST_BATCHES = 10, 3
 LIMIT_S = 2.5
-"""One query at a time, and then batches, are timed for no longer than this beyond the least number
-of runs."""
+"""One query at a time, and then batches, are timed no longer than this, but for the least runs."""
 
 
 def measured(
@@ -111,8 +110,7 @@ KIND = "pilots"
 VERSION = 1
 SAMPLES = (500, 2000)
 SMALL = 5000
-"""Up to this size the smaller sample alone is built: more would take as long as what is
-estimated."""
+"""Up to this size the smaller sample alone is built: more would take too long."""
 ASKED = 10
 BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 """Bounds of the exponent with which seconds grow with the number of vectors."""
@@ -120,8 +118,7 @@ BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory.
-    Empty: none was possible."""
+    """Builds on ``sizes`` rows: seconds to build, seconds a query, bytes. Empty: impossible."""
 
     sizes: tuple[int, ...]
     build_s: tuple[float, ...]
@@ -144,8 +141,7 @@ class Pilot:
 
 
 def measured_before(point: Point, *, kept: bool) -> Pilot:
-    """What a setting of the same build took; ``kept``: its index lies in the store, and is not
-    built again."""
+    """What a setting of the same build took; ``kept``: its index is stored, and not built again."""
     build_s = 0.0 if kept else point.build_s
     return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
 
@@ -194,11 +190,9 @@ def _causes(spec: IndexSpec, sizes: Sequence[int], dim: int) -> dict:
 
 def _read(folder: Path) -> Pilot:
     rows = json.loads((folder / "pilot.json").read_text())
-    return (
-        Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
-        if rows
-        else Pilot((), (), (), ())
-    )
+    if rows:
+        return Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
+    return Pilot((), (), (), ())
 
 
 def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] | None:
@@ -222,8 +216,7 @@ def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] 
 def _grown(
     sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]
 ) -> float:
-    """Seconds at ``size``, from the largest sample and the growth between the two, within
-    ``bounds``; of one, amid these."""
+    """Seconds at ``size``, by the samples' growth within ``bounds``; of one, amid these."""
     if not sizes:
         return 0.0
     power = sum(bounds) / 2

@@ -78,8 +78,7 @@ def causes(space: dict, spec: IndexSpec, k: int, machine: str | None = None) -> 
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """A point that was measured here, else one that came with the code; the reason why it could not
-    be; or None."""
+    """A point measured here, else one that came with the code; why it could not be; or None."""
     return measured_here(space, spec, k) or _shipped(space, spec, k)
 
 
@@ -100,8 +99,7 @@ def _point(noted: dict, spec: IndexSpec) -> Point | str:
 
 
 def _shipped(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """Recall, bytes and the order of times are the same everywhere; the times are those of the
-    machine that is named."""
+    """Recall, bytes and the order of times hold everywhere; times are the named machine's."""
     noted = shipped_points().get(store.key(causes(space, spec, k, "")))
     return _point(noted, spec) if noted else None
 
@@ -124,8 +122,7 @@ def _read(home: Path, changed: int) -> dict[str, dict]:
 
 
 def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
-    """Write the points that this machine measured for the settings into the files that come with
-    the code. For maintainers."""
+    """Write this machine's points into the files that come with the code. For maintainers."""
     made = {}
     for spec in specs:
         found = measured_here(space, spec, k)
@@ -165,8 +162,7 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
 
 
 def speed(own: float, base: float) -> str:
-    """``160 times faster than``, of two times in ms: two digits, for a third would change with the
-    next run."""
+    """``160 times faster than``, of two times in ms: a third digit would not last."""
     own, base = max(own, 1e-6), max(base, 1e-6)
     ratio = float(f"{max(own, base) / min(own, base):.2g}")
     shown = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:g}"

@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.indexes.base import Index
 from core.metrics import table
 from core.neighbours import rank, rows_without_own
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import roles_of
 from core.services.index_lab import enlarge
@@ -31,8 +31,7 @@ GROUP = Path("/sys/fs/cgroup")
 
 
 def free_bytes() -> int | None:
-    """Bytes that this process may still take: of the machine, or of its container; None where the
-    system does not say."""
+    """Bytes that this process may still take, of machine or container; None: unknown."""
     known = [value for value in (_machine(), _group()) if value is not None]
     return min(known) if known else None
 
@@ -123,9 +122,9 @@ def open_space(
             suffice (with the number needed).
     """
     ready = with_vectors(dataset, encoder).encoder
-    found, protocol = embed.read(dataset, ready), dataset.protocol()
+    found, protocol = stored.read(dataset, ready), dataset.protocol()
     rows = galleries.gallery_rows(dataset, found, protocol)
-    asked = roles_of(embed.item_rows(dataset, found), protocol).queries
+    asked = roles_of(stored.item_rows(dataset, found), protocol).queries
     if not len(rows) or not len(asked):
         raise UserError(
             f"{dataset.title or dataset.name} has no pictures to search, or none to search with."
@@ -182,7 +181,7 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
     splits = galleries.split_digest(dataset) if protocol.gallery or protocol.queries else ""
     grown = {"size": size, "enlarge": enlarge.VERSION} if size else {}
     return {
-        **embed.causes(dataset, encoder),
+        **stored.causes(dataset, encoder),
         "gallery": list(protocol.gallery),
         "asking": list(protocol.queries),
         "every": protocol.every,
@@ -202,7 +201,7 @@ def likeness_of(
         UserError: the embeddings are not built, or are too few.
     """
     ready = with_vectors(dataset, encoder).encoder
-    found = embed.read(dataset, ready)
+    found = stored.read(dataset, ready)
     return kernel(
         dataset,
         ready,
@@ -270,6 +269,5 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 
 
 def recall(found: Hits, truth: Hits) -> np.ndarray:
-    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
-    counts."""
+    """Share of the exact top k that was found, float64 (q,); equals of the exact k-th count."""
     return table.index_recall(found.scores, truth.scores)

@@ -71,9 +71,8 @@ def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, fl
     made = faiss().index_factory(dim, f"PQ{pieces}" if code == "pq" else "SQ8")
     if code == "pq":
         made.do_polysemous_training = False
-        made.pq.cp.min_points_per_centroid = (
-            1  # few are enough, and faiss would warn on standard output
-        )
+        # few are enough, and faiss would warn on standard output
+        made.pq.cp.min_points_per_centroid = 1
     made.train(np.ascontiguousarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float32))
     return lambda given: _unit(
         made.sa_decode(made.sa_encode(np.ascontiguousarray(given, np.float32)))
@@ -144,8 +143,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """``stages`` in order, the first being the full vectors. ``sentence`` says where most is
-    lost."""
+    """``stages`` in order, from the full vectors on. ``sentence`` says where most is lost."""
 
     dataset: str
     encoder: str
@@ -168,8 +166,7 @@ _OWN = " It keeps codes of its own."
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """``top``: rows (q, k) that a person would be shown; ``deep``: rows (q, DEPTH) that quality is
-    evaluated on."""
+    """``top``: rows (q, k) that a person is shown; ``deep``: (q, DEPTH), for the quality."""
 
     top: np.ndarray
     deep: np.ndarray
@@ -194,16 +191,15 @@ def run(
     k: int,
     progress: Progress | None,
 ) -> Waterfall:
-    """Every stage of ``chain`` on the queries of ``space``; ``items`` are those of the embedding
-    rows."""
+    """Every stage of ``chain`` on the queries of ``space``; ``items`` of the embedding rows."""
     evaluation = _Evaluation(space, items, protocol, k)
-    done, total = (
-        [],
+    done = []
+    total = (
         1
         + (chain.pca > 0)
         + (chain.code != "float32")
         + (spec.name != "exact")
-        + (chain.rerank > 0),
+        + (chain.rerank > 0)
     )
     report(progress, 0, total)
     for step in _steps(space, chain, spec, k):
@@ -385,8 +381,7 @@ class _Evaluation:
         )
 
     def _missing(self, found: Hits) -> np.ndarray:
-        """bool (q, k): which true hits are not there. Where equals of the k-th stand in for one
-        another, none is lost."""
+        """bool (q, k): which true hits are not there, unless an equal of the k-th stands in."""
         truth = self.truth
         assert truth is not None  # the first stage is the truth
         gone = ~(truth.ids[:, :, None] == found.ids[:, None, :]).any(axis=2) & (truth.ids >= 0)
@@ -399,20 +394,17 @@ class _Evaluation:
         return gone & ~(tied & (from_behind <= stand_ins[:, None]))
 
     def _scores(self, deep: np.ndarray) -> dict[str, np.ndarray]:
-        lists = stream.listed(
-            self.place[deep], self.space.asked, self.roles
-        )  # -1 is the last place, which is none
+        # -1 is the last place, which is none
+        lists = stream.listed(self.place[deep], self.space.asked, self.roles)
         return table.scores(lists, self.metrics)
 
     def _interval(self, change: np.ndarray, use: np.ndarray) -> tuple[float | None, float | None]:
         if len(change) < 2 or not change.any():
             return (0.0, 0.0) if len(change) else (None, None)
         low, high = statistics.interval(change, self.clusters[use])
-        return (
-            (float(low[0]), float(high[0]))
-            if np.isfinite([low[0], high[0]]).all()
-            else (None, None)
-        )
+        if np.isfinite([low[0], high[0]]).all():
+            return (float(low[0]), float(high[0]))
+        return (None, None)
 
     def _lost(self, fresh: np.ndarray) -> tuple[Loss, ...]:
         """The highest ranks first, of as many queries as possible."""
@@ -421,10 +413,8 @@ class _Evaluation:
 
     def _loss(self, query: int, column: int) -> Loss:
         assert self.truth is not None
-        asked, row = (
-            int(self.space.asked[query]),
-            int(self.space.rows[self.truth.ids[query, column]]),
-        )
+        asked = int(self.space.asked[query])
+        row = int(self.space.rows[self.truth.ids[query, column]])
         codes = self.roles.relevant[[asked, row]]
         known = bool((codes >= 0).all())
         return Loss(
@@ -455,8 +445,7 @@ def _sentence(done: Sequence[Stage], k: int) -> str:
 
 
 def _moved(first: float, last: float) -> str:
-    """Three digits tell a small mean apart from another; what they don't is no change to speak
-    of."""
+    """Three digits tell a small mean apart from another; the rest is no change."""
     before, after = f"{first:#.3g}", f"{last:#.3g}"
     return (
         f"stays at {after}" if before == after else f"goes from {before} (full vectors) to {after}"

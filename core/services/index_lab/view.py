@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.indexes.base import Index
 from core.metrics.statistics import summary
 from core.neighbours import cosines, rows_without_own
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.search.request import Query, item_of
 from core.services.search.result import NEAR, same_file, verdict
@@ -156,8 +156,7 @@ def query_view(
 
 
 def is_built(dataset: Dataset, encoder: str, index: str) -> bool:
-    """Whether :func:`query_view` can ask this index without building it first. Raises UserError as
-    that does."""
+    """Whether :func:`query_view` can ask this index without building it first. Raises UserError."""
     spec = index_spec(index)
     return galleries.is_built(
         dataset, with_vectors(dataset, encoder).encoder, spec.name, **spec.build
@@ -177,10 +176,9 @@ def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
 
 
 def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
-    """The index over the gallery and the embedding row of each of its rows; the last few stay in
-    memory."""
+    """The index over the gallery and its embedding rows; the last few stay in memory."""
     key = (
-        store.key(embed.causes(dataset, encoder)),
+        store.key(stored.causes(dataset, encoder)),
         dataset.locator,
         spec.name,
         *spec.build.items(),
@@ -200,30 +198,25 @@ class _Asked:
     """A query, of the gallery's data set or brought along, with what turns rows into pictures."""
 
     def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
-        self.dataset, self.found, self.row, self.data = (
-            dataset,
-            embed.read(dataset, encoder),
-            -1,
-            data,
-        )
+        self.dataset = dataset
+        self.found = stored.read(dataset, encoder)
+        self.row = -1
+        self.data = data
         self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
         if data is not None:
-            self.item, self.vector = (
-                None,
-                engine(dataset, encoder.name).vector(Query(data=data, name=query)),
-            )
+            self.item = None
+            self.vector = engine(dataset, encoder.name).vector(Query(data=data, name=query))
             return
         self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
         if at is None:
-            raise embed.lacks_vector(self.found, encoder.name, query)
+            raise stored.lacks_vector(self.found, encoder.name, query)
         self.vector = np.ascontiguousarray(self.found.vectors[at : at + 1])
         place = np.flatnonzero(self.rows == at)
         self.row = int(place[0]) if len(place) else -1
 
     def answer(self, ids: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """The first k rows with their exact cosines, in the order of the answer, without the
-        query."""
+        """The first k rows with their exact cosines, in the answer's order, without the query."""
         ids = rows_without_own(ids[None], np.array([self.row]), k)[0]
         ids = ids[ids >= 0]
         scores = cosines(
@@ -266,8 +259,7 @@ def _together(found: list, true: list) -> list[tuple[int, float]]:
 def _true(
     exact: list[tuple[int, float]], found: list[tuple[int, float]], k: int
 ) -> list[tuple[int, float]]:
-    """The exact top k, in which equals of the k-th that the index found take the places of those
-    that it did not."""
+    """The exact top k; of equals at the k-th place those that the index found."""
     last = exact[-1][1] if len(exact) == k else -np.inf
     seen = {row for row, _ in found}
     ties = sorted(
@@ -279,8 +271,7 @@ def _true(
 
 
 def _in_turn(calls: list[Callable[[], object]]) -> list[list[float]]:
-    """Milliseconds of each call, taken in turn so that whatever else the machine does falls on
-    all."""
+    """Milliseconds of each call, in turn so that what else the machine does falls on all."""
     times: list[list[float]] = [[] for _ in calls]
     began = time.perf_counter()
     for run in range(RUNS + 1):  # the first warms up

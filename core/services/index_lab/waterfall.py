@@ -1,5 +1,4 @@
-"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
-the same queries."""
+"""Approximation loss: vectors made smaller and searched faster, a stage at a time."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import embed, galleries
+from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
@@ -44,7 +43,7 @@ def waterfall(
     _check(chain, k)
     spec, ready = (index_spec(chain.index), with_vectors(dataset, encoder).encoder)
     judged = protocol_named(dataset, protocol)
-    items = embed.item_rows(dataset, embed.read(dataset, ready))
+    items = stored.item_rows(dataset, stored.read(dataset, ready))
     made = {
         **asdict(chain),
         "index": indexes.get(spec.name).fingerprint(**spec.build),

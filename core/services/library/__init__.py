@@ -1,2 +1,1 @@
-"""What there is: data sets, encoders, indexes and caches as rows; what is brought, uploaded,
-downloaded and corrected."""
+"""Data sets, encoders, indexes and caches as rows; what is brought, fetched, corrected."""

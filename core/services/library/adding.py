@@ -59,11 +59,7 @@ class Preview:
 
 
 def preview_path(place: str) -> Preview:
-    """What lies at a path on this machine; nothing is written.
-
-    Raises:
-        UserError: nothing usable there.
-    """
+    """What lies at a path on this machine. Raises UserError: nothing usable."""
     return _seen(library.open_dataset(place.strip(), fresh=True))
 
 
@@ -157,8 +153,7 @@ def _opened(dataset: Dataset, known: Collection[str]) -> tuple[int, list[dict]]:
 
 
 def packed(files: Files) -> tuple[str, bytes | None]:
-    """Name and content as one file, where the files are one or become one zip; no content where
-    they need a folder."""
+    """The files as one name and content, zipped where many; no content: they need a folder."""
     if not files:
         raise UserError("No file was given.", ACCEPTED)
     ends = [PurePosixPath(name).suffix.lower() for name, _ in files]

@@ -104,8 +104,7 @@ def _fetched(parts: SplitResult, deadline: float) -> bytes | str:
 
 
 def _public(host: str, port: int) -> str:
-    """The address that a host name stands for. Raises UserError where any that it stands for is not
-    public."""
+    """The address that a host name stands for. Raises UserError where any is not public."""
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -19,9 +19,8 @@ from core.datasets.base import Dataset
 from core.datasets.zipped import Zip, around
 from core.disk import flush_file
 from core.errors import UserError
-from core.services.embedding import embed, stored
-from core.services.embedding.contents import keys_in
-from core.services.embedding.stored import key_of
+from core.services.embedding import stored
+from core.services.embedding.stored import key_of, keys_in
 from core.services.hosting import limits
 from core.services.library import adding, library
 from core.services.library.adding import Files
@@ -79,11 +78,10 @@ def since_listed(before: Sequence[Item], dataset: Dataset) -> Difference:
 
 
 def since_built(dataset: Dataset, encoder: str) -> Difference:
-    """How a data set differs from what it held when it was last built with an encoder; all of it is
-    new where it never was."""
+    """How a data set differs from its last build with an encoder; all new without one."""
     held = [
         (float(meta.get("built") or 0.0), path)
-        for path in store.folders(embed.KIND)
+        for path in store.folders(stored.KIND)
         if (meta := store.read_meta(path) or {}).get("source") == dataset.locator
         and meta.get("encoder_name") == encoder
     ]
@@ -185,7 +183,7 @@ def read_files(places: Sequence[str]) -> Files:
 
 def built(locator: str) -> tuple[str, ...]:
     """Names of encoders that were built for a data set, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
+    metas = (store.read_meta(path) or {} for path in store.folders(stored.KIND))
     return tuple(sorted({one["encoder_name"] for one in metas if one.get("source") == locator}))
 
 
@@ -205,8 +203,7 @@ def _made(folder: Path) -> Path:
 
 
 def _new_names(set_: Zip, given: Zip) -> tuple[dict[str, str], int]:
-    """Id of each given picture that is new -> its name in the set's archive; and how many are
-    there already."""
+    """Id of each new picture -> its name in the set's archive; how many there are already."""
     stamps = {_name(set_, item): item.stamp for item in set_.items}
     before, folder = around(stamps), _folder(set_, given)
     new: dict[str, str] = {}
@@ -258,8 +255,7 @@ def _taken(given: Zip, names: dict[str, str]) -> Contents:
 
 
 def _rewrite(set_: Zip, contents: Contents, more: int) -> None:
-    """Put an archive of ``contents`` in the place of the set's, once it is whole and on the
-    disk."""
+    """Put an archive of ``contents`` in the place of the set's, once whole and on the disk."""
     target = Path(set_.path)
     with store.writing(target.parent):
         store.check_space(store.root(), target.stat().st_size + more + (64 << 20))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core import store
 from core.datasets.base import Dataset, keep_marks, marks_of, plain, restamped
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.contents import digest, known, short, write
 from core.services.library import library
 from core.types import Progress, report
@@ -103,7 +103,7 @@ def _check(dataset: Dataset, progress: Progress) -> Checked:
 
 def _is_encoded(dataset: Dataset) -> bool:
     """Whether some encoder has been over this source, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
+    metas = (store.read_meta(path) or {} for path in store.folders(stored.KIND))
     return any(meta.get("source") == dataset.locator for meta in metas)
 
 

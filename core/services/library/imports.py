@@ -1,5 +1,4 @@
-"""Vectors that a user brings, kept beside the library so that a model that is not ours can be
-compared too."""
+"""Vectors that a user brings, kept beside the library, so that other models can be compared."""
 
 import hashlib
 import json
@@ -31,8 +30,7 @@ COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a file of vectors holds for a dataset, counted before any of it is taken: ``rows`` =
-    ``used`` + ``skipped``."""
+    """What a file of vectors holds for a dataset: ``rows`` = ``used`` + ``skipped``."""
 
     dim: int
     rows: int
@@ -124,8 +122,7 @@ def import_upload(
 
 @contextmanager
 def _kept_for_a_moment(vectors: Upload, ids: Upload | None) -> Iterator[tuple[str, str | None]]:
-    """Paths of uploaded files while they are read; an error speaks of the files that were
-    chosen."""
+    """Paths of uploaded files while they are read; errors speak of those that were chosen."""
     size = len(vectors[1]) + len(ids[1] if ids else b"")
     limits.check_zip(size)
     limits.check_room(COPIES * size)
@@ -227,8 +224,7 @@ def _name(name: str) -> str:
 
 
 def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
-    """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them
-    is known."""
+    """Ids as of items; paths become ids. Raises UserError: none known."""
     known, found = set(dataset.ids), [nfc(id) for id in ids]
     if not known.issuperset(found):
         by_path = {item.path: item.id for item in dataset.items}

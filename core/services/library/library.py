@@ -148,8 +148,7 @@ def contents(dataset: Dataset) -> dict:
 
 
 def _layout(dataset: Dataset) -> str:
-    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels
-    come from elsewhere."""
+    """How folders were understood, in words of :mod:`core.datasets.layout`; or empty."""
     if not isinstance(dataset, Folder | Zip):
         return ""
     chosen = layout.chosen(dataset.locator)
@@ -181,8 +180,7 @@ def encoder_row(encoder: Encoder) -> dict:
 
 
 def _text_row(encoder: Encoder) -> dict | None:
-    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
-    reads no text."""
+    """``languages``, ``state``, ``detail`` and ``bytes`` of a text tower; None without one."""
     if encoder.words is None:
         return None
     state = limits.within_reach(encoder.words.state())
@@ -195,17 +193,12 @@ def _text_row(encoder: Encoder) -> dict | None:
 
 
 def get_encoder_row(name: str) -> dict:
-    """The row of one encoder by name, listed or not (``any timm name``).
-
-    Raises:
-        UserError: unknown name.
-    """
+    """The row of one encoder by name, listed or not (any of timm). Raises UserError."""
     return encoder_row(encoders.get(name))
 
 
 def encoder_title(name: str) -> str:
-    """What people call an encoder; a name that is not known here (a report may come from another
-    machine) is its own title."""
+    """What people call an encoder; an unknown name (of another machine) is its own title."""
     try:
         return get_encoder_row(name)["title"]
     except UserError:
@@ -244,11 +237,7 @@ def index_row(index: Index) -> dict:
 
 
 def get_index_row(name: str) -> dict:
-    """The row of one index by name, listed or not (``factory:IVF64,PQ16``).
-
-    Raises:
-        UserError: no such index.
-    """
+    """The row of one index by name, listed or not (``factory:IVF64,PQ16``). Raises UserError."""
     return index_row(indexes.get(name))
 
 
@@ -279,8 +268,7 @@ def delete_cache(kind: str, key: str) -> int:
 
 
 def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
-    """What was passed over in a dataset, with the reason: see
-    :func:`core.services.library.passed_over.rows`."""
+    """What was passed over, with the reason: :func:`core.services.library.passed_over.rows`."""
     return passed_over.rows(open_dataset(locator), encoder)
 
 
@@ -305,8 +293,7 @@ def _added_in(home: Path) -> list[str]:
 
 
 def read_list(file: Path) -> list[str]:
-    """The locators in a list of added data sets. Raises ValueError and the like where it is
-    none."""
+    """The locators in a list of added data sets. Raises ValueError and the like otherwise."""
     found = json.loads(file.read_text())
     if not isinstance(found, list):
         raise ValueError("it is no list")
@@ -314,8 +301,7 @@ def read_list(file: Path) -> list[str]:
 
 
 def _keep_list(locators: list[str]) -> None:
-    """Write the list. One that can't be read is put aside before: a person may still find names in
-    it."""
+    """Write the list. One that can't be read is put aside before, for the names in it."""
     file = store.root() / LIST
     try:
         read_list(file)
@@ -329,11 +315,7 @@ def _keep_list(locators: list[str]) -> None:
 
 
 def add_folder(path: str) -> str:
-    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator.
-
-    Raises:
-        UserError: nothing usable there.
-    """
+    """Add a folder, zip, CSV or Parquet by its path; returns the locator. Raises UserError."""
     ownership.require_operator("Adding a place on the server")
     return _added(str(path).strip())
 
@@ -376,8 +358,7 @@ def add_archive(name: str, data: bytes) -> str:
 
 
 def add_uploaded(locator: str) -> str:
-    """Add what was uploaded and is kept; returns the locator. Raises UserError where a visitor
-    would have too many pictures."""
+    """Add what was uploaded; returns the locator. Raises UserError: too many for a visitor."""
     check_pictures(locator, len(open_dataset(locator, fresh=True).items))
     return _added(locator)
 
@@ -400,8 +381,7 @@ def plain(name: str) -> str:
 
 
 def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:
-    """Where files are kept that were uploaded together: by a name, and what tells them from
-    others of that name."""
+    """Where files uploaded together are kept: by a name, and what tells them from others."""
     return _uploads() / store.fingerprint([name, *map(list, told)])[:8]
 
 
@@ -442,8 +422,7 @@ def remove_dataset(locator: str) -> None:
 
 
 def upload_bytes(locator: str) -> int:
-    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a folder of the
-    user's."""
+    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a user's folder."""
     path = _upload_of(locator)
     if path is None or not path.exists():
         return 0
@@ -451,8 +430,7 @@ def upload_bytes(locator: str) -> int:
 
 
 def _upload_of(locator: str) -> Path | None:
-    """The file or the folder among the uploads that a data set was made of; None where it lies
-    elsewhere."""
+    """The file or folder of a data set among the uploads; None where it lies elsewhere."""
     path = Path(locator)
     if not path.is_relative_to(_uploads()) or path == _uploads():
         return None

@@ -1,5 +1,4 @@
-"""Networks that were trained here or brought: what their cards say, what only some of them can do,
-and how one is brought."""
+"""Networks trained here or brought: their cards, what only some can do, bringing one."""
 
 import tempfile
 from collections.abc import Sequence
@@ -52,8 +51,7 @@ class Drawn:
 
 
 def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Drawn]:
-    """Pictures of a dataset, drawn again by an autoencoder. Raises UserError where it is none, or a
-    picture can't be read."""
+    """Pictures of a dataset, drawn again by an autoencoder. Raises UserError: it is none."""
     made: Any = bound(dataset, name).loaded()
     pictures = [images.decode(dataset.read(item_of(dataset, id)), made.side) for id in ids]
     seen = [made.prepare(picture) for picture in pictures]
@@ -69,8 +67,7 @@ def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Dra
 
 
 def explained(picture: np.ndarray, drawing: np.ndarray) -> float:
-    """Share of a picture's variance around its mean colour that a drawing explains; both uint8 (h,
-    w, 3)."""
+    """Share of a picture's colour variance that a drawing explains; both uint8 (h, w, 3)."""
     wanted = picture.astype(np.float64)
     around = np.square(wanted - wanted.mean(axis=(0, 1))).mean()
     return float(1 - np.square(drawing - wanted).mean() / max(around, 1e-6))
@@ -90,8 +87,7 @@ class Pair:
 
 
 def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> list[Pair]:
-    """One picture of a dataset with each of others, by a siamese network. Raises UserError where it
-    is none."""
+    """A picture with each of others, by a siamese network. Raises UserError: it is none."""
     made: Any = bound(dataset, name).loaded()
     first, *others = (
         images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right)
@@ -103,8 +99,7 @@ def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> l
 def import_model(
     file: Path, name: str, backbone: str, size: int, dim: int
 ) -> tuple[Path, list[str], list[str]]:
-    """A user's own weights as an encoder: its folder, the keys that were missing, and those left
-    over. Raises UserError."""
+    """A user's weights as an encoder: folder, keys missing, keys left over. Raises UserError."""
     from core.training.train import import_weights
 
     told = override(Settings(recipe="import"), {"name": name or "", "size": size, "dim": dim})
@@ -119,8 +114,7 @@ def import_model(
 def import_upload(
     file: str, data: bytes, name: str, backbone: str, size: int, dim: int
 ) -> tuple[list[str], list[str]]:
-    """:func:`import_model` of a file from the browser: the keys that were missing and those left
-    over. Raises UserError."""
+    """:func:`import_model` of a browser's file: keys missing, keys left over. Raises UserError."""
     if len(data) > MAX_WEIGHTS:
         raise UserError(
             f"{file} has {len(data) / 1e9:.1f} GB.", f"At most {MAX_WEIGHTS / 1e9:.0f} GB."
@@ -144,8 +138,7 @@ def import_upload(
 
 
 def _of_upload(error: UserError, path: Path, file: str) -> UserError:
-    """The error in terms of the file that was chosen: where it lay for a moment is nobody's
-    concern."""
+    """The error in terms of the file that was chosen, not of where it lay for a moment."""
     words = [
         part.replace(str(path), file).replace(path.name, file)
         for part in (error.given, error.allowed, error.fix)

@@ -10,8 +10,7 @@ SIGN = "~"
 
 
 def public(locator: str, name: str) -> str:
-    """Its name; of one that is found by a path the name and a digest of the path, which tells it
-    from its namesakes."""
+    """Its name; of one found by a path with a digest of that, to tell namesakes apart."""
     if os.sep not in locator:
         return locator
     digest = hashlib.blake2b(os.fsencode(locator), digest_size=3).hexdigest()

@@ -1,5 +1,4 @@
-"""What readers and builds saw and did not use, with the reason: everything seen is used or listed
-here."""
+"""What readers and builds saw and did not use, with the reason: all else is used."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -7,7 +6,7 @@ from collections.abc import Collection, Sequence
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, Imported
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.types import Skipped
 
@@ -21,7 +20,7 @@ def rows(dataset: Dataset, encoder: str | None = None) -> list[dict]:
     first: many hidden files hide nothing else.
     """
     if encoder is None:
-        found = embed.skipped_in(dataset)
+        found = stored.skipped_in(dataset)
     else:
         found = bound(dataset, encoder).vectors().skipped
     unknown = [
@@ -45,8 +44,7 @@ def brought() -> list[Imported]:
 
 
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:
-    """Which of the vectors with these ids can't be used: those of no picture, and those in
-    ``zeros``, without direction."""
+    """Which vectors of these ids can't be used: those of no picture, and ``zeros``."""
     known = set(dataset.ids)
     return tuple(
         Skipped(id, NO_DIRECTION if id in known else NO_PICTURE)

@@ -61,8 +61,7 @@ def read(token: str) -> bytes:
 
 
 def find(token: str) -> Path:
-    """Where the picture of a token lies, without a look at what is in it. Raises UserError as
-    :func:`read`."""
+    """Where the picture of a token lies, unread. Raises UserError as :func:`read`."""
     if not TOKEN.fullmatch(token):
         raise UserError(
             "The link names an uploaded picture in a way that this app never writes.",

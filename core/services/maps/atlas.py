@@ -14,7 +14,6 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import decode
 from core.services.embedding.bound import sample_items
-from core.services.maps import placed as shipped_maps
 from core.types import Item, Progress, report
 
 SIDE = 48
@@ -45,7 +44,7 @@ def get(
 ) -> Atlas | None:
     """The sheet of a page, from the cache; None where it is not there and may not be made now."""
     key = store.key(causes(dataset))
-    path = store.find("maps", key) or shipped_maps.find(key, "atlas")
+    path = store.find("maps", key) or store.came("maps", "atlas", key)
     if path is not None:
         try:
             return _read(path)

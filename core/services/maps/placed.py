@@ -4,30 +4,25 @@ place, and new ones are placed among them, until the map is drawn anew.
 What was measured of the dots that stay is carried along; new ones are measured against all. A map
 says how many of its dots were placed.
 
-And maps of the embedded gallery that come with the code; an outdated one is ignored. They need no
-embeddings to be drawn: their ids are those of the gallery, and their key follows from the causes
-alone. What compares vectors (neighbours in the space, the place of a new picture) waits for the
-embeddings.
+Maps of the embedded gallery come with the code; an outdated one is ignored. They need no embeddings
+to be drawn: their ids are those of the gallery, and their key follows from the causes alone. What
+compares vectors (neighbours in the space, the place of a new picture) waits for the embeddings.
 """
 
 import json
-import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
 from core.neighbours import dots, nearest
 from core.projections import quality
 from core.projections.base import on_map, projections
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.types import Embeddings, Progress
 
 KIND = "maps"
@@ -58,18 +53,16 @@ class Earlier:
         return placed <= PLACED_UP_TO * points and len(self.rows) >= max(2, self.before // 2)
 
 
-def noted(dataset: Dataset, encoder: Encoder, found: Embeddings, folder: Path) -> dict:
-    """Keep, beside a map, what it needs to follow; what is for its meta."""
-    np.save(folder / KEYS, embed.keys_of(dataset, found, np.arange(len(found.ids))))
-    return {"encoder_key": store.fingerprint(encoder.fingerprint())}
-
-
 def earlier(
-    dataset: Dataset, encoder: Encoder, found: Embeddings, causes: dict, index_name: str
+    before: Sequence[tuple[Path, dict]],
+    dataset: Dataset,
+    found: Embeddings,
+    causes: dict,
+    index_name: str,
 ) -> Earlier | None:
-    """The newest map that differs from the one with these causes in the gallery alone, where it
-    still suits."""
-    for path, meta in of_before(dataset, encoder, causes["embeddings"]):
+    """The newest map of ``before``, newest first, that differs from the one with these causes in
+    the gallery alone, where it still suits."""
+    for path, meta in before:
         own = meta.get("causes") or {}
         same = _without_gallery(own) == _without_gallery(causes)
         if not same or meta.get("index_name") != index_name:
@@ -83,20 +76,6 @@ def earlier(
     return None
 
 
-def of_before(dataset: Dataset, encoder: Encoder, embeddings: str) -> list[tuple[Path, dict]]:
-    """Maps by an encoder that show the gallery as it was before it had these embeddings, newest
-    first: those that can follow."""
-    key = store.fingerprint(encoder.fingerprint())
-    made = [
-        (path, meta)
-        for path, meta in embed.of_source(KIND, dataset, encoder)
-        if meta.get("encoder_key") == key
-        and (meta.get("causes") or {}).get("embeddings") != embeddings
-        and store.sound(path)
-    ]
-    return sorted(made, key=lambda one: -float(one[1].get("built") or 0.0))
-
-
 def _without_gallery(causes: dict) -> str:
     kept = {name: one for name, one in causes.items() if name not in ("embeddings", "anchor")}
     return store.fingerprint({**kept, "aligned": causes.get("anchor") is not None})
@@ -104,7 +83,7 @@ def _without_gallery(causes: dict) -> str:
 
 def _compared(dataset: Dataset, found: Embeddings, path: Path, meta: dict) -> Earlier:
     keys = np.load(path / KEYS, allow_pickle=False)
-    place = embed.places(keys, embed.keys_of(dataset, found, np.arange(len(found.ids))))
+    place = stored.places(keys, stored.keys_of(dataset, found, np.arange(len(found.ids))))
     rows = np.flatnonzero(place >= 0)
     new = np.setdiff1d(np.arange(len(found.ids)), place)
     return Earlier(path, meta["facts"], rows, place[rows], new, len(place))
@@ -216,72 +195,3 @@ def redrawn(
         store.write_meta(
             folder, {"causes": causes, "built": time.time(), "seconds": seconds, **noted}
         )
-
-
-NAME = "maps"
-LAYERS = "layers.npz"
-KEPT = ("positions", "axes")
-"""Files that a projection reads itself; every other array goes into one packed file."""
-
-
-def find(key: str, name: str) -> Path | None:
-    """The folder of a shipped map (or sheet of pictures) with this cache key, or None."""
-    path = store.shipped() / NAME / name
-    meta = (store.read_meta(path) or {}) if path.is_dir() else {}
-    return path if meta.get("key") == key and store.sound(path) else None
-
-
-def anchors(projection: str) -> list[str]:
-    """Encoders to whose map shipped maps of ``projection`` are drawn, the one of most maps
-    first."""
-    parts = [path.name.split("--") for path in store.listed(store.shipped() / NAME)]
-    found = Counter(part[2] for part in parts if len(part) == 3 and part[1] == projection)
-    return [name for name, _ in found.most_common()]
-
-
-def layers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Arrays of a map by name, from its packed file or one file each."""
-    if not (path / LAYERS).exists():
-        return {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
-    with np.load(path / LAYERS, allow_pickle=False) as packed:
-        return {name: packed[name] for name in names}
-
-
-def ship(path: Path, name: str, ids: Sequence[str]) -> Path:
-    """Copy a finished cache entry to the shipped ones, figures of points in half precision. For
-    maintainers.
-
-    ``ids`` are those of the gallery: a map that shows other pictures brings its own.
-    """
-    target, meta = store.shipped() / NAME / name, store.read_meta(path) or {}
-    noted = {
-        one: meta[one]
-        for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
-        if one in meta
-    }
-    packed: dict[str, Any] = {}
-    with store.new_folder(target) as folder:
-        for file in sorted(path.iterdir()):
-            if file.suffix == ".npy" and file.stem not in KEPT:
-                packed[file.stem] = _small(np.load(file, allow_pickle=False))
-            elif (
-                file.name == "positions.npy"
-            ):  # read as float32 again: at worst a thousandth of the map, less than a dot
-                np.save(folder / file.name, _small(np.load(file, allow_pickle=False)))
-            elif file.name not in ("meta.json", LAYERS) and not _same_ids(file, ids):
-                shutil.copyfile(file, folder / file.name)
-        if packed:
-            np.savez_compressed(folder / LAYERS, **packed)
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
-    return target
-
-
-def _same_ids(file: Path, ids: Sequence[str]) -> bool:
-    return file.name == "ids.json" and json.loads(file.read_text()) == list(ids)
-
-
-def _small(values: np.ndarray) -> np.ndarray:
-    """Figures in half precision; row and cluster numbers in two bytes where they fit."""
-    if values.dtype.kind == "f":
-        return values.astype(np.float16)
-    return values.astype(np.int16) if np.abs(values).max(initial=0) < 32768 else values

@@ -12,7 +12,7 @@ from core.images import decode
 from core.neighbours import nearest as nearest_rows
 from core.neighbours import rows_without_own
 from core.projections.base import on_map
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.maps import maps
 from core.services.maps.maps import Map
@@ -79,7 +79,7 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
     if data is None:
         raise UserError("No query picture was given.")
     vector = encoder.encode([decode(data, encoder.side)])
-    x, y = maps.projection_of(found, embed.read(dataset, encoder).vectors).transform(vector)[0]
+    x, y = maps.projection_of(found, stored.read(dataset, encoder).vectors).transform(vector)[0]
     return float(x), float(y)
 
 

@@ -18,7 +18,7 @@ from core.images import decode
 from core.items import taken
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries, points
+from core.services.embedding import galleries, points, stored
 from core.services.embedding.bound import Bound
 from core.services.embedding.crops import Cropped, Edges, frames, nearest_objects
 from core.services.embedding.usual import Usual
@@ -188,7 +188,7 @@ class Engine:
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
             return None
-        items = taken(embed.item_rows(self.dataset, self.found), np.asarray(self.rows))
+        items = taken(stored.item_rows(self.dataset, self.found), np.asarray(self.rows))
         return allowed(items, where)
 
     def _looker(
@@ -400,7 +400,7 @@ class Engine:
         own = item_of(self.dataset, query.item_id).id
         row = self._row_of.get(own)
         if row is None:
-            raise embed.lacks_vector(self.found, self.encoder.name, own)
+            raise stored.lacks_vector(self.found, self.encoder.name, own)
         return np.asarray(self.found.vectors[row : row + 1])
 
     def _gallery_item(self, row: int) -> Item:

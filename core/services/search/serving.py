@@ -20,7 +20,7 @@ from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
 from core.images import read_file
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.hosting import ownership
 from core.services.hosting.settings import value
@@ -167,7 +167,7 @@ def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
 
 def _built_by(one: ownership.Visitor) -> set[tuple[str, str]]:
     """Data set and encoder of every build of a visitor."""
-    folder = one.folder / "cache" / embed.KIND
+    folder = one.folder / "cache" / stored.KIND
     changed = store.changed(folder) if folder.is_dir() else 0.0
     known = _builds.get(one.name)
     if known is None or known[0] != changed:

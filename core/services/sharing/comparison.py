@@ -1,5 +1,4 @@
-"""A comparison as one file: the query, every column with its pictures, agreement, and how it was
-made."""
+"""A comparison as one file: query, every column's pictures, agreement, how it was made."""
 
 import html
 import time
@@ -61,8 +60,7 @@ def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResu
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A comparison as HTML, but for ``lead``, which is a sentence. ``agreement`` is empty where one
-    encoder answered."""
+    """A comparison as HTML, ``lead`` a sentence; ``agreement`` empty for a single encoder."""
 
     lead: str
     query: str

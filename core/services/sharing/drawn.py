@@ -107,8 +107,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a name stands beside its mark: ``x`` is its start, or its end where ``before``; ``y``
-    its middle."""
+    """Where a name stands: ``x`` its start, or its end where ``before``; ``y`` its middle."""
 
     x: float
     y: float
@@ -177,8 +176,7 @@ def interval(low: float, middle: float, high: float, wide: int = 220) -> str:
 
 
 def dots(positions: np.ndarray, colours: Colouring, alt: str) -> str:
-    """A map: its positions, float (n, 2), as dots, those of one colour in one path; of very many a
-    fixed sample."""
+    """A map: positions, float (n, 2), as dots, a path for each colour; of many a sample."""
     rows = np.arange(len(positions))
     if len(rows) > DOTS:
         rows = np.sort(np.random.default_rng(0).choice(len(rows), DOTS, replace=False))

@@ -94,8 +94,7 @@ def _compare(params: Params) -> str:
 
 
 def _compared(dataset: Dataset, request: SearchRequest, params: Params) -> str:
-    """The answers of all columns, each with the re-ranker of the view, and joined where it joins
-    them."""
+    """The answers of all columns, each with the re-ranker of the view, joined if it joins them."""
     hidden = split_names(params.get("hide", ""))
     shown = [name for name in _encoders(params) if name not in hidden]
     pairs = [one.rpartition("~") for one in split_names(params.get("rerank", ""))]

@@ -1,5 +1,4 @@
-"""A leaderboard as one file: means with intervals, shared ranks, quality against time,
-protocols."""
+"""A leaderboard as one file: means, intervals, ranks, quality against time, protocols."""
 
 import html
 from collections.abc import Sequence
@@ -113,8 +112,7 @@ def _interval(one: Standing) -> str:
 
 
 def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
-    """Quality against the time of a query, on a logarithmic scale; empty where fewer than two were
-    timed."""
+    """Quality against a query's logarithmic time; empty where fewer than two were timed."""
     from math import log10
 
     spent = {(cell.encoder, cell.index): cell.milliseconds() for cell in cells}

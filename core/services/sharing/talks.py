@@ -1,5 +1,4 @@
-"""A talk: views of pages in an order, with a title and notes each. Kept in one file, which
-travels."""
+"""A talk: views of pages in an order, with a title and notes each. One file, which travels."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -64,8 +63,7 @@ def change(place: int, scene: Scene) -> None:
 
 
 def move(place: int, by: int) -> None:
-    """Move a scene up (negative) or down by so many places. Raises UserError where there is
-    none."""
+    """Move a scene up (negative) or down so many places. Raises UserError where there is none."""
     scenes = list(read().scenes)
     _known(place, scenes)
     scene = scenes.pop(place)
@@ -82,8 +80,7 @@ def drop(place: int) -> None:
 
 
 def show(place: int | None) -> Scene | None:
-    """Note which scene is shown, for the window with the notes; the last or first one beyond an
-    end. None ends the show."""
+    """Note which scene is shown, for the window with the notes. None ends the show."""
     talk = read()
     if place is None or not talk.scenes:
         keep(replace(talk, now=None))
@@ -124,8 +121,7 @@ def _talk(told: dict) -> Talk:
 
 
 def checked(scene: Scene) -> Scene:
-    """The scene with texts of bearable length. Raises UserError where it has no title or no
-    page."""
+    """The scene, its texts not too long. Raises UserError where it has no title or no page."""
     if not isinstance(scene.title, str) or not scene.title.strip():
         raise UserError("A scene needs a title.", fix="Give it one.")
     if not isinstance(scene.page, str) or not isinstance(scene.notes, str):

@@ -1,2 +1,1 @@
-"""What lessons show and ask: every number of a lesson comes from here, and so from the system
-itself."""
+"""What lessons show and ask: every number of a lesson comes from here, from the system."""

@@ -20,8 +20,7 @@ def spec(index: str, value: int) -> str:
 
 
 def swept(dataset: Dataset, encoder: str, index: str, k: int = 10) -> tuple[float, ...]:
-    """Mean recall@k over the queries of a lesson, a value for each stop of the knob. Raises
-    UserError."""
+    """Mean recall@k over a lesson's queries, at each stop of the knob. Raises UserError."""
     asked = candidates(dataset)[:FEWER]
     return tuple(
         mean_kept(dataset, Contender(encoder, spec(index, value)), asked, k)

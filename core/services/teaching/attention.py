@@ -22,8 +22,7 @@ class Attention:
     side: int
 
     def of(self, block: int, head: int | None, patch: int) -> np.ndarray:
-        """Where one patch looks, (side, side), sums to 1; the mean over heads where ``head`` is
-        None."""
+        """Where a patch looks, (side, side), sum 1; mean over heads where ``head`` is None."""
         rows = self.weights[block, :, patch]
         row = rows.mean(axis=0) if head is None else rows[head]
         return row.reshape(self.side, self.side)

@@ -6,7 +6,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import stream
 from core.services import saved_reports
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
 
@@ -26,7 +26,7 @@ def mean(dataset: Dataset, encoder: str, metric: str) -> float:
         if named == wanted and row["means"].get(metric) is not None:
             return float(row["means"][metric])
     found = bound(dataset, encoder).vectors()
-    roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
+    roles = roles_of(stored.item_rows(dataset, found), dataset.protocol())
     scores = stream.evaluate(stream.blocks(found.vectors, roles, 10), (metric,)).scores[metric]
     return float(np.nanmean(scores))
 

@@ -16,7 +16,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import stream
 from core.neighbours import rows_without_own
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, roles_of
 from core.services.evaluation.fused import first_hits
@@ -131,8 +131,7 @@ def _all_show_one(results: Sequence[Result]) -> bool:
 
 
 def candidates(dataset: Dataset) -> list[str]:
-    """Queries of the usual protocol among which a lesson looks for telling ones, in a fixed random
-    order."""
+    """Queries of the usual protocol that a lesson chooses from, in a fixed random order."""
     protocol = dataset.protocol()
     ids = sorted(item.id for item in dataset.items if protocol.is_query(item))
     order = np.random.default_rng(0).permutation(len(ids))[:CANDIDATES]
@@ -185,10 +184,9 @@ def _average(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -
 
 
 def precisions(dataset: Dataset, encoder: str, queries: Sequence[str]) -> list[float]:
-    """Average precision of each query under the usual protocol, in their order. Raises
-    UserError."""
+    """Average precision of each query under the usual protocol, in order. Raises UserError."""
     found = bound(dataset, encoder).vectors()
-    roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
+    roles = roles_of(stored.item_rows(dataset, found), dataset.protocol())
     row = {id: place for place, id in enumerate(found.ids)}
     some = replace(roles, queries=np.array([row[query] for query in queries], np.int64))
     return stream.evaluate(stream.blocks(found.vectors, some), ("mAP",)).scores["mAP"].tolist()
@@ -204,8 +202,7 @@ def _sample(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) ->
 
 
 def sampled(dataset: Dataset, number: int) -> list[str]:
-    """The queries of sample ``number``: all views of ``PRODUCTS`` objects, drawn without
-    replacement."""
+    """The queries of sample ``number``: all views of ``PRODUCTS`` objects, no object twice."""
     protocol = dataset.protocol()
     objects: dict[str, list[str]] = {}
     for item in dataset.items:

@@ -1,5 +1,4 @@
-"""Vectors that a student moves: how near they are by each measure, on the system's own
-functions."""
+"""Vectors that a student moves: how near by each measure, on the system's own functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""Hashing in a lesson: fewer pictures than the Index lab shows, and the chance at a similarity
-that the student chooses."""
+"""Hashing in a lesson: few pictures, and the chance at a similarity that is chosen."""
 
 import numpy as np
 
@@ -20,7 +19,6 @@ def hashed(
 
 
 def chance(found: Buckets, similarity: float) -> tuple[float, float]:
-    """Probability that one bit (or minimum) of a pair this similar agrees, and that the pair
-    collides in some band."""
+    """How probably one bit (or minimum) agrees, and the pair collides in some band."""
     at = np.asarray(similarity, float)
     return (float(agree(found.method, at)), float(meet(found.method, at, found.rows, found.bands)))

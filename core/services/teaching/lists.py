@@ -8,7 +8,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.metrics import definitions, table
 from core.metrics.ranked import rank
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
 from core.services.evaluation.fused import first_hits
@@ -19,14 +19,12 @@ METRICS = ("mAP", "hit@1", "nDCG@10", "precision@5", "MRR", "recall@10")
 MIXED = (2, 5)
 """Relevant hits among the first ones of a list that is worth putting in order by hand."""
 WORKED = {"mAP": "AP", "nDCG@10": "nDCG@K"}
-"""Metrics whose steps are shown, and what their definition is called in
-:mod:`core.metrics.definitions`."""
+"""Metrics with steps, and their definitions in :mod:`core.metrics.definitions`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An encoder's first hits: ids from rank 1, whether each is relevant, and R, the relevant
-    pictures in the whole gallery."""
+    """An encoder's first hits: ids, whether each is relevant, and R of the whole gallery."""
 
     ids: tuple[str, ...]
     right: tuple[bool, ...]
@@ -44,7 +42,7 @@ class Scores:
 def listed(dataset: Dataset, encoder: str, query: str, k: int = 10) -> Listed:
     """The first ``k`` hits for a query under the usual protocol. Raises UserError."""
     found = bound(dataset, encoder).vectors()
-    roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
+    roles = roles_of(stored.item_rows(dataset, found), dataset.protocol())
     row = np.array([found.ids.index(query)])
     many = int((roles.right(row) & ~roles.junk(row)).sum())
     hits = first_hits(dataset, encoder, None, [query], k)[query].hits

@@ -37,11 +37,7 @@ def image_of(dataset: Dataset, item_id: str) -> np.ndarray:
 
 
 def changed(image: np.ndarray, kind: str, share: float) -> np.ndarray:
-    """A picture changed by ``share`` (0..1) of the most that a kind of ``CHANGES`` allows.
-
-    Raises:
-        UserError: an unknown kind.
-    """
+    """A picture changed by ``share`` (0..1) of a kind's most (``CHANGES``). Raises UserError."""
     if kind not in CHANGES:
         raise UserError(f"There is no change {kind!r}.", f"Known: {', '.join(CHANGES)}.")
     _, _, none, most = CHANGES[kind]

@@ -1,5 +1,4 @@
-"""A map under a probe: where the real neighbours of a dot lie, and which dots beside it are
-none."""
+"""A map under a probe: where the real neighbours of a dot lie, which dots beside it are none."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,4 @@
-"""Losses of metric learning on three points that a student moves, and the trained networks on
-three pictures of the gallery."""
+"""Losses of metric learning on three points that a student moves, and on three pictures."""
 
 from dataclasses import dataclass, replace
 

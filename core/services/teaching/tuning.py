@@ -27,8 +27,7 @@ class Elsewhere:
 
 
 def by_category(dataset: Dataset, encoder: str) -> dict[str, float]:
-    """Category -> mAP of its queries under the usual protocol; ``""`` -> over all. Raises
-    UserError."""
+    """Category -> mAP of its queries by the usual protocol; ``""`` : over all. Raises UserError."""
     protocol = dataset.protocol()
     items = sorted((i for i in dataset.items if protocol.is_query(i)), key=lambda item: item.id)
     scores = np.array(precisions(dataset, encoder, [item.id for item in items]))
@@ -38,8 +37,7 @@ def by_category(dataset: Dataset, encoder: str) -> dict[str, float]:
 
 
 def elsewhere(dataset: Dataset, before: str, after: str) -> tuple[Elsewhere, ...]:
-    """What both reach on every set that was measured before the code was shipped; none where that
-    file is not here."""
+    """What both reach on every set measured before shipping; none without that file."""
     path = store.shipped() / MEASURED
     if not path.is_file():
         return ()

@@ -1,2 +1,1 @@
-"""Training runs before, while and after they learn: estimates, jobs, curves, and what a run
-changed."""
+"""Training runs: estimates, jobs, curves, and what a run changed."""

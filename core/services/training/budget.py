@@ -18,8 +18,7 @@ from core.training.validate import GALLERY
 
 PROBE_STEPS = 4
 MAX_PASSES = 20
-"""Epochs at most: more passes over the same pictures learn these pictures and not what they
-show."""
+"""Epochs at most: more passes over the same pictures learn pictures and not what they show."""
 MIN_PASSES = 3
 """Epochs that are worth more than larger crops."""
 CROPS = (1.0, 0.82, 0.73)
@@ -28,8 +27,7 @@ VALIDATION_SHARE = 0.1
 LEARNING_SHARE = 0.5
 """At least this much of the time is spent on learning, however long reading and comparing take."""
 DECODED_S, START_S, FORWARD = 120.0, 8.0, 2.0
-"""Pictures decoded in a second; seconds to load a network; encoding is so many times faster than
-learning."""
+"""Pictures decoded a second; seconds to load a network; how much faster encoding is."""
 
 Measure = Callable[[Settings, list[Outline]], float]
 
@@ -84,8 +82,7 @@ def fitted(settings: Settings, measure: Measure | None = None) -> Fitted:
 
 
 def measured(settings: Settings, found: list[Outline]) -> float:
-    """Pictures a second of a few steps on made-up pictures. Raises UserError where the network
-    can't be had."""
+    """Pictures a second of a few steps on made-up pictures. Raises UserError: no network."""
     from core.training.train import probe
 
     return probe(settings, made_up(settings, found), PROBE_STEPS)
@@ -94,8 +91,7 @@ def measured(settings: Settings, found: list[Outline]) -> float:
 def _fit_time(
     settings: Settings, found: list[Outline], images_s: float | None
 ) -> tuple[Settings, float | None]:
-    """The settings with as many epochs as fit, on crops as large as leave time for a few of them,
-    and their pace."""
+    """The settings with the epochs that fit, on crops that leave time for some, and the pace."""
     if images_s is None:
         return settings, None
     learned, before = sum(source.learned for source in found), _around(settings, found, images_s)
@@ -122,16 +118,14 @@ def _fit_time(
 
 
 def _epochs(passes: float, learned: int) -> dict[str, Any]:
-    """Whole epochs; parts of one where there is not time enough for all pictures to be seen a few
-    times."""
+    """Whole epochs; parts of one where time is too short for a few whole ones."""
     if passes >= MIN_PASSES:
         return {"epochs": int(passes), "epoch_images": 0}
     return {"epochs": MIN_PASSES, "epoch_images": max(1, int(passes * learned / MIN_PASSES))}
 
 
 def _around(settings: Settings, found: list[Outline], images_s: float) -> dict[str, float]:
-    """Seconds of each phase but learning. Two encoders encode everything when before and after are
-    compared."""
+    """Seconds of each phase but learning. For before and after two encoders encode everything."""
     read = sum(source.learned + source.kept_back for source in found)
     compared = sum(source.pictures for source in found if source.field)
     return {

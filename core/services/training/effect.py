@@ -1,5 +1,4 @@
-"""What training changed: the same queries before and after, on the data learned from and on any
-other."""
+"""What training changed: the same queries before and after, on the data learned from and others."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from core.encoders.trained import UNTRAINED, find_model, read_card
 from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
-from core.services.embedding import embed
+from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import cluster_of, roles_of
@@ -33,8 +32,7 @@ LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class RankChange:
-    """One query whose average precision changed, with the heads of both lists: (id, whether it is
-    relevant)."""
+    """One query whose average precision changed, with the heads of both lists: (id, relevant)."""
 
     id: str
     before: float
@@ -129,8 +127,7 @@ def _asked(dataset: Dataset, one: Effect, learned: bool) -> str:
 
 
 def obstacle(run: str) -> str:
-    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it
-    can. Raises UserError."""
+    """Why nothing can be compared fairly on a run's pictures; else empty. Raises UserError."""
     noted = Run(run).held
     for locator in map(expanded, Run(run).settings().datasets):
         dataset = open_dataset(locator)
@@ -147,8 +144,7 @@ def _protocols(dataset: Dataset) -> list[Protocol]:
 
 
 def starting_point(run: str) -> str:
-    """The name of the encoder that a finished run began as. Raises UserError where it is not
-    finished, or its model is gone."""
+    """The encoder that a finished run began as. Raises UserError: unfinished, or a lost model."""
     settings = Run(run).settings()
     folder = find_model(settings.name)
     if folder is None or read_card(folder).get("run") != run:
@@ -275,8 +271,8 @@ def _heads(
     dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
 ) -> dict[str, tuple[tuple[str, bool], ...]]:
     """Query id -> the first hits of its list."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     rows = {item.id: row for row, item in enumerate(items)}
     asked = replace(roles, queries=np.array([rows[id] for id in ids], np.int64))
@@ -306,10 +302,9 @@ def per_query(
     names: Sequence[str] = ("mAP",),
     only: frozenset[str] | None = None,
 ) -> PerQuery:
-    """Exact search over the whole gallery, query by query. Raises UserError where the embeddings
-    are not built."""
-    found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    """Exact search over the whole gallery, query by query. Raises UserError: not built."""
+    found = stored.read(dataset, encoder)
+    items = stored.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     if only is not None:
         roles = replace(

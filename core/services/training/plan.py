@@ -97,16 +97,14 @@ def plan(recipe: str, values: dict[str, object]) -> Plan:
 
 
 def advice(recipe: str, how: str) -> dict[str, object]:
-    """Settings that suit a recipe on a network that starts in this way (a key of ADVICE), where
-    they are not the recipe's."""
+    """Settings that suit a recipe on a network that starts so (a key of ADVICE), if others."""
     if recipe == DEFAULT:  # made for weights that know something
         return UNTAUGHT if how == "scratch" else {}
     return ADVICE[how]
 
 
 def starts(kind: str) -> list[dict]:
-    """Where a network can start for a recipe of this kind: ``how`` (a key of ADVICE), ``name``,
-    ``title``, ``about``."""
+    """Starts for this kind: ``how`` (of ADVICE), ``name``, ``title``, ``about``."""
     models = [found for found in map(encoders.get, encoders.names()) if isinstance(found, Trained)]
     if kind == "autoencoder":
         own = [
@@ -173,8 +171,7 @@ def setting_rows(recipe: str, values: dict[str, object]) -> list[dict]:
 
 @cache
 def _about() -> dict[str, str]:
-    """What the source says below each field: one place for the reader of the code and of the
-    page."""
+    """What the source says below each field, for readers of the code and of the page."""
     source: Any = ast.parse(inspect.getsource(Settings)).body[0]
     found = {}
     for pair in itertools.pairwise(source.body):

@@ -1,5 +1,4 @@
-"""Training runs as pages and the command line see them: where each stands, its curves, and the way
-to delete it."""
+"""Training runs as pages and the command line see them: their state, curves, deletion."""
 
 import shutil
 import time
@@ -99,8 +98,7 @@ def run_ids() -> list[str]:
 
 
 def settings_of(run: str) -> dict:
-    """What a run was told, and when it was ``created`` (epoch seconds). Raises UserError where
-    there is no such run."""
+    """What a run was told, and when ``created`` (epoch seconds). Raises UserError: no such run."""
     return {**Run(run).settings().to_dict(), "created": Run(run).created}
 
 
@@ -125,9 +123,8 @@ def status(
         UserError: there is no such run.
     """
     told, job = Run(run).settings(), job_of(run, known)
-    running = is_running(
-        run, job
-    )  # before the log is read: a run that ends in between has written its end
+    # before the log is read: a run that ends in between has written its end
+    running = is_running(run, job)
     lines = (follower or Follower(Run(run))).lines()
     kinds = {
         kind: [line for line in lines if line["kind"] == kind]
@@ -196,8 +193,7 @@ def _with_words(found: RunStatus, lines: Sequence[dict], job: JobStatus | None) 
 def _phases(
     lines: Sequence[dict], seconds: dict, job: JobStatus | None, rounds: _Rounds
 ) -> tuple[Phase, ...]:
-    """Everything that a running run does, in its order; ``seconds`` is what was planned for
-    each."""
+    """What a running run does, in its order; ``seconds`` is what was planned for each."""
     past = [
         line.get("what", "") if line["kind"] == "phase" else LEARNING
         for line in lines
@@ -224,8 +220,7 @@ def _phases(
 
 
 def _since_resumed(past: Sequence[str]) -> list[str]:
-    """The phases of the process that is at work: each begins with reading the pictures, or with
-    what comes before that."""
+    """The phases of the process at work: each begins by reading the pictures or before."""
     starts = [place for place, name in enumerate(past) if name == PICTURES]
     later = past[starts[-1] :] if starts else past
     fitted = (
@@ -239,8 +234,7 @@ def _since_resumed(past: Sequence[str]) -> list[str]:
 def _now(
     name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, rounds: _Rounds
 ) -> Phase:
-    """What is being done: counted by the steps of the log, or by the job that says that it does
-    this."""
+    """What is being done: counted by the steps of the log, or by the job that says so."""
     begun = [line["time"] for line in lines if line["kind"] == "start" or line.get("what") == name]
     spent = max(time.time() - begun[-1], 0.0) if begun else 0.0
     usual = None if planned is None else still_left(planned, spent, planned, 0.0)
@@ -282,8 +276,7 @@ def _best(validations: Sequence[dict]) -> tuple[int, float] | None:
 
 
 def _left(lines: Sequence[dict], rounds: _Rounds, window: int = 50) -> float | None:
-    """Seconds to the end at the pace of the last steps and validations; None where there are too
-    few."""
+    """Seconds to the end by the last steps and validations; None where there are too few."""
     events = [line for line in lines if line["kind"] in ("start", "step", "validation")]
     pairs = [(a["time"], b) for a, b in pairwise(events) if b["kind"] != "start"]
     steps = [b["time"] - before for before, b in pairs if b["kind"] == "step"]

@@ -1,5 +1,4 @@
-"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
-:mod:`.runs`."""
+"""Training for pages and the command line: recipes, estimates, jobs. Their state: :mod:`.runs`."""
 
 import logging
 import time
@@ -68,14 +67,12 @@ def recipes(shipped: bool = True) -> list[dict]:
 
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
-    """A recipe with some of its settings replaced, everything left open decided. Raises
-    UserError."""
+    """A recipe with some of its settings replaced, all left open decided. Raises UserError."""
     return resolve(override(read_recipe(recipe), chosen(values)))
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
-    """What was given, with all that follows from it: who names the epochs wants them, however long
-    they take."""
+    """What was given, with all that follows from it: who names epochs wants them all."""
     return {"minutes": 0.0, **values} if "epochs" in values else values
 
 
@@ -187,8 +184,7 @@ def _told(error: Exception) -> str:
 
 
 def _fit_here(run: Run, progress: Progress | None) -> None:
-    """Decide what a run left open for the machine that trains it, once and before its first
-    step."""
+    """Decide what a run left open for the machine that trains it, before its first step."""
     from core.training.train import make_network
 
     if run.checkpoint.exists() or any(
@@ -256,8 +252,7 @@ def start(settings: Settings) -> tuple[str, str]:
 
 
 def resume(run: str) -> str:
-    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError
-    where there is none."""
+    """Go on with a run as a job; one at work is joined. Raises UserError: no such run."""
     told, job = Run(run).settings(), job_of(run)
     ownership.require_own(Run(run).folder)
     if job is not None and job.active:
@@ -270,18 +265,13 @@ def resume(run: str) -> str:
 
 
 def stop(run: str, wait_s: float = 10.0) -> None:
-    """Stop the job that trains a run; what was learned stays.
-
-    Raises:
-        UserError: no job trains it, but a command line does.
-    """
+    """Stop a run's job; what was learned stays. Raises UserError: a command line trains it."""
     job = job_of(run)
     if job is not None and job.active:
         jobs.cancel(job.id)
         end = time.monotonic() + wait_s
-        while (
-            is_running(run) and time.monotonic() < end
-        ):  # the lock goes with the process, a moment later
+        # the lock goes with the process, a moment later
+        while is_running(run) and time.monotonic() < end:
             time.sleep(0.05)
     elif is_running(run):
         raise UserError(
@@ -309,8 +299,6 @@ def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else f"{value}"
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return f"{value}"

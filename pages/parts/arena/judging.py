@@ -1,5 +1,4 @@
-"""Pooled judging: every encoder's first hits for a query, shuffled; a click says what does not
-fit."""
+"""Pooled judging: all encoders' first hits for a query, shuffled; clicks say what is wrong."""
 
 import streamlit as st
 

@@ -14,8 +14,7 @@ NAMES = {"left": "A", "right": "B"}
 
 
 def show(locator: str, one: Round, *, revealed: bool = False) -> None:
-    """The query over (on a phone) or beside its two lists; with names and right hits where they are
-    revealed."""
+    """The query over (phone) or beside its two lists; with names and right hits once revealed."""
     sides = (("left", one.one, one.one_hits), ("right", one.other, one.other_hits))
     columns = "".join(_side(locator, *side, revealed) for side in sides)
     query = picture(locator, one.query, QUERY_SIDE, "the query")

@@ -52,8 +52,7 @@ PARAMS = Params((*WHERE, *OPENED, *WHO))
 
 
 def restore() -> None:
-    """A link that was opened (or gone back to), into the session; what it leaves out of a new room
-    stays as it was chosen."""
+    """An opened link into the session; what it leaves out of a new room stays as chosen."""
     state, params = st.session_state, PARAMS.given()
     state.setdefault(REMARKS, [])
     if params != state.get(LINK, {}):

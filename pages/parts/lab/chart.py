@@ -30,8 +30,7 @@ def settings(point: Point) -> str:
 
 
 def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
-    """``(index, number, points)``: for each index and each way to build it one line along every
-    knob, the others at default."""
+    """``(index, number, points)``: a line for each index, build and knob, others at default."""
 
     def build(point: Point) -> tuple:
         return point.index, *sorted(point.build.items())
@@ -181,14 +180,11 @@ def _clicked(drawn: list[tuple[str, int, list[Point]]], said: dict) -> Point | N
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers; over many powers of ten only the powers, so that they stay apart on a
-    phone."""
+    """Round numbers; over many powers of ten only the powers, to stay apart on a phone."""
     inside = [tick for tick in TICKS if low <= tick <= high]
-    return (
-        inside
-        if len(inside) <= 6
-        else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
-    )
+    if len(inside) <= 6:
+        return inside
+    return [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
 
 
 def hint(point: Point) -> str:

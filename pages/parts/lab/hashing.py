@@ -1,5 +1,4 @@
-"""Hash buckets made visible: which bits of two pictures agree, which bands collide, and how
-probable that was."""
+"""Hash buckets: which bits of two pictures agree, which bands collide, how probably."""
 
 from __future__ import annotations  # plotly's figures are imported when one is drawn
 

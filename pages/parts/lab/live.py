@@ -1,5 +1,4 @@
-"""A part of the page that runs again on its own: when a slider in it moves, or every second while
-something is at work."""
+"""A part that runs again on its own: at a slider's move, or every second during work."""
 
 from collections.abc import Callable
 
@@ -11,8 +10,7 @@ from pages.parts.words import trouble
 
 
 def live(draw: Callable[..., None], *given: object, every: float | None = None) -> None:
-    """Draw now and again later. An error stays inside: beyond a fragment nobody could say it where
-    it belongs."""
+    """Draw now and again later. An error stays inside, where it belongs."""
     st.fragment(_safely, run_every=every)(draw, given)
 
 

@@ -196,8 +196,7 @@ def _digits(values: list[float]) -> int:
 
 
 def between(low: float, high: float) -> str:
-    """``-0.006 to +0.008``: with as many digits as it takes to see that something changed, or "no
-    change"."""
+    """``-0.006 to +0.008``: with the digits that it takes to see a change, or "no change"."""
     for digits in (3, 4, 5):
         ends = [round(value, digits) + 0.0 for value in (low, high)]
         if any(ends):
@@ -206,8 +205,7 @@ def between(low: float, high: float) -> str:
 
 
 def _pictures(now: LabView, found: Waterfall) -> None:
-    """Of each stage that misses something new a few queries, each followed by what it does not find
-    any more."""
+    """Of each stage a few queries, each followed by what it does not find any more."""
     losing = [stage for stage in found.stages if stage.lost]
     if not losing:
         return

@@ -1,5 +1,4 @@
-"""Measurements as jobs: what they would take, started, watched, found again after a reload, and how
-they ended."""
+"""Measurements as jobs: estimated, started, watched, found again, and how they ended."""
 
 from collections.abc import Sequence
 
@@ -17,8 +16,7 @@ from pages.parts.lab.state import LabView
 from pages.parts.words import count, note, quiet, size, trouble
 
 AT_ONCE = 20_000
-"""In galleries up to this size indexes are built, and stages measured, without asking: it takes
-seconds."""
+"""In galleries up to this size indexes are built and stages measured unasked, in seconds."""
 
 
 def ready(now: LabView) -> bool:
@@ -52,8 +50,7 @@ def _offer_missing(now: LabView, absent: bool) -> None:
 
 
 def index_ready(now: LabView, spec: str) -> bool:
-    """Whether a setting of an index can be asked, or built meanwhile; in a large gallery the page
-    offers to build it."""
+    """Whether a setting can be asked or quickly built; else the page offers to build it."""
     if len(cached.dataset(now.base.dataset).items) <= AT_ONCE or cached_lab.index_built(
         *now.key, spec
     ):
@@ -148,8 +145,7 @@ def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
 
 
 def left_out(plan: Plan) -> list[str]:
-    """What can't hold this gallery: a line for each reason, since the settings of one build share
-    theirs."""
+    """What can't hold this gallery, by reason: the settings of one build share theirs."""
     lines = []
     for why in dict.fromkeys(plan.refused.values()):
         own = [spec for spec in plan.settings if plan.refused.get(spec.text) == why]
@@ -181,8 +177,7 @@ def _spoiling() -> bool:
 
 
 def again(now: LabView, plan: Plan, key: tuple) -> None:
-    """Where times are another machine's, or this one's when it was busy: how many, and a button
-    that takes them anew."""
+    """How many times are another machine's, or a busy one's, and a button to take them anew."""
     doubt = _doubt(plan)
     if not doubt:
         return

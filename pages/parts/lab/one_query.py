@@ -55,8 +55,7 @@ def _said(value: float, knob: dict) -> str:
 
 
 def values(knob: dict, chosen: float) -> list[float]:
-    """Where the slider can stand: what the index says is worth trying, with steps of two between
-    and around."""
+    """The slider's places: what the index says is worth trying, and doublings around."""
     worth = {knob["default"], chosen, *knob["values"]}
     if not isinstance(knob["default"], int):
         low, high = max(knob["low"], 0.0), min(knob["high"], 1.0)
@@ -142,8 +141,7 @@ def _mean(now: LabView, spec: str) -> Point | None:
 
 
 def _at_defaults(index: str) -> str:
-    """A name alone means every setting of an index; with one knob said, even at its default, it is
-    this one."""
+    """A name alone means every setting; with a knob said, even at its default, it is this."""
     first = next(iter(state.knob_rows(index).items()), None)
     return state.joined(index, f"{first[0]}={first[1]['default']:g}") if first else index
 

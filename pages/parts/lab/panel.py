@@ -72,8 +72,7 @@ def panel() -> None:
 
 
 def _encoders() -> dict[str, str]:
-    """Names with titles: those whose vectors are there first, then the rest, which can be built
-    from here."""
+    """Names with titles: those whose vectors are there first, then what can be built here."""
     locator = st.session_state[link.DATASET]
     label = encoder_names.labels([locator], (state.value("encoder"),))
     return {

@@ -31,8 +31,7 @@ KEY = (
 
 
 def names_of(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
-    """What pictures are called; by their id where several share a name, and its last part where
-    that tells them apart."""
+    """Pictures' names, by id where several share one, or its last part if that suffices."""
     called = {id: gallery.name_of(dataset, id) for id in ids}
     many, short = Counter(called.values()), Counter(_last(id) for id in called)
     return {
@@ -46,8 +45,7 @@ def _last(id: str) -> str:
 
 
 def item(locator: str, version: str, shown: Shown, name: str) -> dict:
-    """A picture of the index's answer for the grid; a missed neighbour says its rank in the exact
-    one."""
+    """A picture of the index's answer for the grid; a missed one says its exact rank."""
     rank, badge, said = {
         "found": (str(shown.rank), "", f"rank {shown.rank}"),
         "ghost": ("", f"missed {shown.true_rank}", f"missed, exact rank {shown.true_rank}"),
@@ -73,8 +71,7 @@ def _file(shown: Shown) -> str:
 
 
 def plain(locator: str, version: str, shown: Shown, name: str) -> dict:
-    """The same picture in the exact answer; an empty place where only the index has one, so that
-    the two rows align."""
+    """The same picture in the exact answer; an empty place where only the index has one."""
     if not shown.true_rank:
         return {"id": "", "blank": True}
     made = item(locator, version, shown, name)
@@ -92,8 +89,7 @@ def plain(locator: str, version: str, shown: Shown, name: str) -> dict:
 
 
 def grid(locator: str, version: str, hits: Sequence[Shown]) -> None:
-    """Draw both answers, one place of the exact one above the same of the index; a click makes a
-    picture the next query."""
+    """Draw both answers, the exact one above; a click makes a picture the next query."""
     found = cached.dataset(locator)
     called = names_of(found, [one.id for one in hits])
     items = [
@@ -149,8 +145,7 @@ def bands_shown(found: Buckets) -> int:
 
 
 def _query(found: Buckets, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
-    """The query's own code: bits as 0 and 1; minima of a MinHash say nothing to the eye and are
-    left out."""
+    """The query's own code: bits as 0 and 1; the minima of a MinHash are left out."""
     cells = []
     for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]

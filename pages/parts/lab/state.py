@@ -1,5 +1,4 @@
-"""What the Index lab shows, and its link: each restores the other. A forged link gives a remark and
-the default."""
+"""What the Index lab shows, and its link: each restores the other. Forged, it gives a default."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -124,8 +123,7 @@ class LabView:
 
 
 def restore() -> None:
-    """Put a link that was opened into the session; then everything that is missing gets its
-    default."""
+    """Put a link that was opened into the session; what is missing gets its default."""
     link.restore(OWN)
     state, params = st.session_state, dict(st.query_params)
     if params and params != state.get(SEEN):
@@ -163,8 +161,7 @@ def heal() -> None:
 
 
 def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
-    """Run again with another view, and an index with its settings to try: what widgets hold can't
-    be changed once they stand."""
+    """Run again with another view, and an index with settings to try, before widgets stand."""
     chosen: dict[str, object] = {key("view"): view}
     if index:
         known = knob_rows(index)
@@ -229,14 +226,12 @@ def spec(index: str) -> str:
 
 
 def joined(index: str, said: str) -> str:
-    """An index with knobs, as services read it; the name of a factory string holds a colon of its
-    own."""
+    """An index with knobs, as services read it; a factory string has its own colon."""
     return f"{index}{',' if ':' in index else ':'}{said}"
 
 
 def wanted_indexes() -> Sequence[str]:
-    """The indexes that are compared; what can't be used here stays chosen, and is said where it
-    matters."""
+    """The indexes that are compared; what can't be used stays chosen, and is said."""
     return tuple(value("indexes"))
 
 
@@ -245,11 +240,9 @@ SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
 
 def _place(index: str) -> int:
     names = [row["name"] for row in cached.index_rows()]
-    return (
-        names.index(index)
-        if index in names
-        else len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
-    )
+    if index in names:
+        return names.index(index)
+    return len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
 
 
 def colour(index: str) -> str:

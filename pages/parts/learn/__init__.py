@@ -1,2 +1,1 @@
-"""Parts of the Learn page: the frame that every lesson stands in, and what live parts are made
-of."""
+"""Parts of the Learn page: the frame of every lesson, and what live parts are made of."""

@@ -45,8 +45,7 @@ def _start(name: str, default, kind: Kind) -> str:
 
 
 def kept(name: str, default, kind: Kind) -> str:
-    """The session's key of what a lesson keeps without a control of its own: it stands in the link
-    as a control's value does."""
+    """The session's key of what a lesson keeps without a control: it stands in the link too."""
     return _start(name, default, kind)
 
 
@@ -68,8 +67,7 @@ def fresh() -> bool:
 def places(
     sketch: str, start: dict[str, tuple[float, float]], frame: tuple[float, float, float, float]
 ) -> dict[str, tuple[float, float]]:
-    """Where the handles of a sketch lie now, from where they began; its ``frame`` is left, bottom,
-    right, top."""
+    """Where a sketch's handles lie, from where they began; ``frame``: left, bottom, right, top."""
     state, point = st.session_state, _point(frame)
     keys = {name: kept(f"at_{name}", at, point) for name, at in start.items()}
     moved, seen = (state.get(sketch) or {}).get("moved"), f"{sketch}_seen"

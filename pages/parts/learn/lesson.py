@@ -1,5 +1,4 @@
-"""A lesson as data: read from its file of words, checked, and found by its name. The folder is the
-list."""
+"""A lesson as data: read from its file of words, checked, found by name in the folder."""
 
 import functools
 import importlib
@@ -94,8 +93,7 @@ class Lesson:
 
 
 def filled(text: str, facts: Mapping[str, str]) -> str:
-    """``text`` with each ``{name}`` replaced by what the system says. Raises KeyError for one that
-    nothing says."""
+    """``text`` with each ``{name}`` replaced by what the system says. Raises KeyError."""
     return FIELD.sub(lambda found: facts[found.group(1)], text)
 
 

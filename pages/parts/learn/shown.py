@@ -96,8 +96,7 @@ def said(words: str) -> None:
 
 
 def figures(cells: Sequence[tuple[str, ...]], on: int = 0) -> None:
-    """Large numbers with what they are, and a third text where one has changed; the one at ``on``
-    stands out."""
+    """Large numbers with what they are, and what has changed; the one at ``on`` stands out."""
     made = "".join(
         f"<div{' class=on' if place == on else ''}><b>{escape(value)}"
         f"{f'<small>{escape(by[0])}</small>' if by and by[0] else ''}</b>"

@@ -77,8 +77,7 @@ def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
 
 
 def quiz(lesson: str, questions: Sequence[dict]) -> None:
-    """Questions (``ask``, ``options``, ``right``, ``why``), explained as soon as one is
-    answered."""
+    """Questions (``ask``, ``options``, ``right``, ``why``), explained once answered."""
     _quiz(key=f"learn_quiz_{lesson}", data={"lesson": lesson, "questions": list(questions)})
 
 

@@ -22,8 +22,7 @@ MAX_SKIPPED = 8
 
 
 def show(close: Callable[[], None]) -> None:
-    """Data set, files and a name; what is in the files; and the button, which ``close``s the
-    window."""
+    """Data set, files and a name; what is in them; and the button, which ``close``s the window."""
     ready = [row for row in cached.dataset_rows() if row["state"] == "ready"]
     ready.sort(key=lambda row: not row["added"])  # vectors come with pictures of one's own
     rows = {row["locator"]: row for row in ready}
@@ -82,13 +81,11 @@ def _take(
 
 
 HOW, PATH, ROUND, SEEN, OPEN = "add_how", "add_path", "add_round", "add_seen", "add_open"
-FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
-    "Files or a zip",
-    "A folder",
-    "A path",
-    "A public set",
-    "Own vectors",
-)
+FILES = "Files or a zip"
+FOLDER = "A folder"
+PLACE = "A path"
+PUBLIC = "A public set"
+VECTORS = "Own vectors"
 MAX_REASONS = 8
 ACCEPTED = (
     "Pictures, a zip of them, Parquet, or a CSV with the pictures that it names. Folders become"

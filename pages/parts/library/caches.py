@@ -98,8 +98,7 @@ def _gigabytes(value: float) -> str:
 
 
 def entries(rows: Sequence[Mapping], may_delete: bool) -> None:
-    """One row for each entry, the one unused for longest first; the first twenty, or all on
-    request."""
+    """One row for each entry, the longest unused first; twenty, or all on request."""
     source = rows[0]["source"] or "none"
     every = len(rows) <= FIRST or st.toggle(f"Show all {len(rows)}", key=f"every_cache_{source}")
     for row in rows if every else rows[:FIRST]:

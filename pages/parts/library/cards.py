@@ -36,8 +36,7 @@ def state_tag(row: dict) -> tuple[str, str]:
 
 
 def _about(row: dict) -> str:
-    """What it does, and why it can't be used where it can't; places on the server are not for
-    visitors."""
+    """What it does, and why it can't be used where it can't; visitors see no places."""
     detail = row["detail"] if row["state"] == "unavailable" and not hosted() else ""
     if own := cached.own_vectors().get(row["name"]):
         return f"{row['about']} {own}"
@@ -45,8 +44,7 @@ def _about(row: dict) -> str:
 
 
 def encoders() -> None:
-    """Every encoder: what it looks at, whether it can be used now, and what to do where it
-    can't."""
+    """Every encoder: what it looks at, whether it can be used, and what to do where it can't."""
     order = sorted(
         cached.encoder_rows(),
         key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)),

@@ -17,8 +17,7 @@ ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "c
 
 
 def follow(row: dict) -> None:
-    """Where pictures came or went since encoders were built: say so, and offer to let all that was
-    built follow."""
+    """Say where pictures came or went since builds, and offer to let these follow."""
     locator = row["locator"]
     names = cached_library.behind(locator, cached.version(locator))
     if not names:
@@ -50,8 +49,7 @@ def _takes(locator: str, names: Sequence[str]) -> str:
 
 
 def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
-    """The two ways to change a data set: ``ids`` match what is searched for, ``shown`` are those on
-    this page of the grid."""
+    """The two ways to change a data set: ``ids`` match the search, ``shown`` are on this page."""
     locator = row["locator"]
     if said := st.session_state.pop(SAID, ""):
         note(said, "", "good")
@@ -135,10 +133,8 @@ def _take(locator: str, change: Callable[[], Change]) -> None:
     cached.forget_datasets()
     cached.forget_builds()
     state = st.session_state
-    state[ROUND], state[SAID] = (
-        state.get(ROUND, 0) + 1,
-        f"{made.words[:1].upper()}{made.words[1:]}.",
-    )
+    state[ROUND] = state.get(ROUND, 0) + 1
+    state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."
     _build(locator, list(made.encoders))
     st.rerun()
 
@@ -163,8 +159,7 @@ HELP = (
 
 
 def offer(row: dict) -> None:
-    """The button of one data set, where its labels come from folders. A demo's visitors don't
-    change them for one another."""
+    """The button of one data set with labels from folders, which no demo's visitor changes."""
     if (
         row["layout"]
         and (row["added"] or not hosted())

@@ -1,5 +1,4 @@
-"""The line at the top of a data set's page: where it is on its way, what is next, and one button
-for that."""
+"""The line at the top of a data set's page: where it is, what is next, and one button for that."""
 
 from html import escape
 

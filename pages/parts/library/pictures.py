@@ -1,5 +1,4 @@
-"""The pictures of a data set: pages of a grid, one class or all; and what was passed over, with the
-reason."""
+"""The pictures of a data set: pages of a grid, one class or all; what was passed over, and why."""
 
 import streamlit as st
 

@@ -1,5 +1,4 @@
-"""From maps to what the component draws: places, colours, the query with its lines, the selection,
-small pictures."""
+"""Maps as the component draws them: places, colours, query, selection, small pictures."""
 
 from collections.abc import Sequence
 
@@ -73,8 +72,7 @@ def _own_counts(view: MapView, hue: Colouring, found: Map) -> str:
 
 
 def overlay(view: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> np.ndarray:
-    """Of a large set, the pictures that have a small picture: these stay dots that can be
-    hovered."""
+    """Of a large set, the pictures that have a small picture: these are dots to hover."""
     locator, version = view.base.dataset, cached.version(view.base.dataset)
     sheet = "" if cached_maps.sheet(locator, version) is None else version
     return cached_maps.overlay(locator, version, sheet, tuple(one.key for one in maps), ids)
@@ -146,8 +144,7 @@ def field_of(view: MapView, one: Shown) -> str:
 
 
 def _query(view: MapView, one: Shown) -> dict:
-    """Where the query stands and the places of its nearest: as much of it as can be known without
-    building something."""
+    """Where the query and its nearest stand, as far as known without building something."""
     try:
         at = cached_maps.place(*one.key, view.base.query)
     except UserError:

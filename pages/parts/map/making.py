@@ -51,6 +51,14 @@ def panel(view: MapView) -> None:
     last = watching.ended(arguments) if job is None else None
     if job is not None:
         st.fragment(_watch, run_every=0.7)(job.id)
+    elif gone := _unavailable(view):
+        for row in gone:
+            note(
+                f"There is no map by {row['title']}, which is not available here.",
+                row["detail"],
+                "bad",
+            )
+        quiet("Choose another one under Encoders.")
     elif last is not None and last.state == "failed":
         trouble(UserError("The maps could not be made.", last.message))
         _button(view, arguments, "Try again")
@@ -63,13 +71,14 @@ def panel(view: MapView) -> None:
             "Embedding comes first where it is missing; then arranging takes a minute or two for"
             " every 50,000 pictures."
         )
-        note(f"There is no such map of these {pictures} yet.{stopped}", wait)
-        _button(view, arguments, "Make the maps")
+        absent = [row["title"] for row in _rows(view) if row.get("state") == "download"]
+        first = f"{' and '.join(absent)} will be downloaded first. " if absent else ""
+        note(f"There is no such map of these {pictures} yet.{stopped}", first + wait)
+        _button(view, arguments, "Download and make the maps" if absent else "Make the maps")
 
 
 def pictures(view: MapView) -> None:
-    """Where maps are there without their small pictures (somebody deleted them), make these in
-    passing, once."""
+    """Where maps are there without their small pictures (deleted), make these once."""
     version, arguments = cached.version(view.base.dataset), _arguments(view)
     if watching.started(arguments) or cached_maps.sheet(view.base.dataset, version) is not None:
         return
@@ -99,15 +108,21 @@ def changed(view: MapView, found: Sequence[Map]) -> None:
         _button(view, arguments, "Draw anew", "secondary")
 
 
-def _small(view: MapView) -> bool:
-    version = cached.version(view.base.dataset)
-    if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
-        return False
+def _rows(view: MapView) -> list[dict]:
+    """The encoders whose embeddings have to be made first."""
+    locator, version = view.base.dataset, cached.version(view.base.dataset)
     rows = [cached.encoder_row(name) or {} for name in view.encoders]
-    return all(
-        _offline(row) or cached.built(view.base.dataset, version, row.get("name", ""))
-        for row in rows
-    )
+    return [row for row in rows if not cached.built(locator, version, row.get("name", ""))]
+
+
+def _unavailable(view: MapView) -> list[dict]:
+    """Of these the ones that can't be had here: no package, or files that nobody may fetch."""
+    return [row for row in _rows(view) if row.get("state") == "unavailable"]
+
+
+def _small(view: MapView) -> bool:
+    few = len(cached.dataset(view.base.dataset).items) <= AT_ONCE
+    return few and all(map(_offline, _rows(view)))
 
 
 def _button(view: MapView, arguments: list[str], label: str, kind: str = "primary") -> None:
@@ -165,8 +180,7 @@ def missing(view: MapView) -> list[str]:
 
 
 def missing_vectors(view: MapView) -> None:
-    """Say what the maps of this page can't show yet; build it where something that is shown waits
-    for it."""
+    """Say what the maps can't show yet; build it where what is shown waits for it."""
     names, locator = missing(view), view.base.dataset
     if not names:
         return
@@ -189,8 +203,7 @@ def missing_vectors(view: MapView) -> None:
 
 
 def _first_time(locator: str, names: list[str]) -> bool:
-    """Whether this session has not begun this by itself before: a build that was stopped is not
-    begun again unasked."""
+    """Whether this session has not begun this unasked before: it may have been stopped."""
     tried, what = st.session_state.setdefault(TRIED, set()), (locator, *names)
     known = what in tried
     tried.add(what)

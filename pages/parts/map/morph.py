@@ -75,8 +75,7 @@ def _draw(
 
 
 def _unsent(slim: dict, pieces: dict[str, str], asked: str | None) -> dict[str, str]:
-    """What the browser lacks, noted as sent: no sheets before it asks for one; everything where it
-    has lost something."""
+    """What the browser lacks, noted as sent: sheets when asked; all where it lost something."""
     sent, late = st.session_state.setdefault(SENT, {}), set((slim["atlas"] or {}).get("sheets", ()))
     if asked in sent:
         sent.clear()

@@ -1,5 +1,4 @@
-"""The picked picture and the quality of its place: its nearest in the space against its nearest on
-the map."""
+"""The picked picture and its place: its nearest in the space and on the map."""
 
 from collections.abc import Sequence
 

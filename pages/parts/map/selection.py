@@ -25,8 +25,7 @@ NAMED = 8
 
 
 def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.ndarray) -> None:
-    """The pictures of a selection, most typical first query of it, export; nothing where nothing is
-    selected."""
+    """The pictures of a selection, a query of the most typical, export; nothing without one."""
     if view.lasso is None:
         return
     chosen = [ids[row] for row in rows]
@@ -40,8 +39,7 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
 
 
 def counts(one: Shown, rows: np.ndarray) -> str:
-    """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the
-    class."""
+    """``mug 80 · bowl 12 · 4 other classes 9``, by what decides what is right, or class."""
     own = rows if one.rows is None else one.rows[rows]
     fields = (cached_maps.coded(*one.key, field) for field in ("category", "label", "instance"))
     codes, names = next(
@@ -213,8 +211,7 @@ def card(view: MapView, maps: Sequence[Shown]) -> dict | None:
 
 
 def look(view: MapView, maps: Sequence[Shown], under: dict) -> dict:
-    """The picture nearest to where the pointer rests, if it is within ``reach``; else only the
-    number of the map."""
+    """The picture nearest to the pointer within ``reach``; else the map's number alone."""
     own = maps[min(max(under["map"], 0), len(maps) - 1)]
     row = map_views.nearest(own.found, under["x"], under["y"])
     x, y = map(float, own.found.positions[row])

@@ -16,8 +16,7 @@ from pages.parts.words import count
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One map: ``key`` opens it in the caches; ``rows`` are its rows of the common pictures (None =
-    all, in order)."""
+    """One map: ``key`` opens it in the caches; ``rows``: of the common pictures (None = all)."""
 
     key: tuple[str, str, str, str]
     found: Map

@@ -1,5 +1,4 @@
-"""What the Map page shows, and its link: each restores the other. A forged link gives a remark or
-the default."""
+"""What the Map page shows, and its link: each restores the other. Forged, it gives a default."""
 
 import json
 import math
@@ -28,8 +27,7 @@ MOST_CORNERS = 80
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """Everything that a link of this page holds. ``lasso`` is ``(encoder, corners in map units)``;
-    ``picked`` an item id."""
+    """What a link holds. ``lasso`` is ``(encoder, corners in map units)``; ``picked`` an id."""
 
     base: link.View
     encoders: tuple[str, ...]
@@ -55,8 +53,7 @@ def projection_row(name: str) -> dict:
 
 
 def restore() -> None:
-    """Put a link that was opened into the session; then everything that is missing gets its
-    default."""
+    """Put a link that was opened into the session; what is missing gets its default."""
     link.restore(OWN)
     state, params = st.session_state, dict(st.query_params)
     state.setdefault(PROJECTION, FIRST_PROJECTION)

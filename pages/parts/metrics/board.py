@@ -1,5 +1,4 @@
-"""The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
-nothing is certain."""
+"""The leaderboard: means with intervals as bars, ranks shared where nothing is certain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,8 +96,7 @@ def _p(value: float) -> str:
 
 
 def _pairs(board: Leaderboard) -> None:
-    """A triangle of adjusted p-values, best encoder first; what can't be told apart carries a sign,
-    not only less colour."""
+    """A triangle of adjusted p-values, best encoder first; a sign for what is not certain."""
     count = len(board.standings)
     if count < 2:
         return
@@ -131,10 +129,8 @@ def _pairs_row(board: Leaderboard, names: list[str], at: int) -> str:
 
 
 def _pairs_cell(board: Leaderboard, names: list[str], one: int, other: int) -> str:
-    p, ahead = (
-        float(board.adjusted[one, other]),
-        board.standings[one].mean - board.standings[other].mean,
-    )
+    p = float(board.adjusted[one, other])
+    ahead = board.standings[one].mean - board.standings[other].mean
     sure = p < 1 - LEVEL
     shown = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
     said = (

@@ -1,5 +1,4 @@
-"""What the Metrics page shows, and its link: each restores the other; a forged link gives the
-default."""
+"""What the Metrics page shows, and its link: each restores the other; forged: defaults."""
 
 from dataclasses import dataclass
 
@@ -179,8 +178,7 @@ def _labelled(locator: str) -> bool:
 
 
 def _same(row: dict, dataset: str, content: str) -> bool:
-    """Whether a report's data set is this one, as far as that is known without reading every
-    picture."""
+    """Whether a report's data set is this one, as far as known without reading every picture."""
     if row["name"] != dataset:
         return False
     return cached_metrics.is_of(row["locator"], cached.version(row["locator"]), content)

@@ -1,5 +1,4 @@
-"""Which classes are hard for which encoder: one shade a mean, light to dark, so that two hundred
-classes still read."""
+"""Which classes are hard for which encoder: a shade for each mean, light to dark."""
 
 from html import escape
 
@@ -25,10 +24,8 @@ def show(choice: Choice, cells: list[Cell]) -> None:
         )
         return
     order = sorted(range(len(names)), key=lambda i: float(means[i].mean()))
-    classes, encoders = (
-        [names[i] for i in order],
-        [name_of(cell.encoder, cell.index) for cell in cells],
-    )
+    classes = [names[i] for i in order]
+    encoders = [name_of(cell.encoder, cell.index) for cell in cells]
     few = len(names) <= ACROSS_UP_TO
     caption(f"{short(choice.metric)} by class, the hardest {'at the left' if few else 'first'}")
     (_chart if few else _list)(short(choice.metric), classes, encoders, means[order], sizes[order])
@@ -95,6 +92,6 @@ def _reading(names: list[str], means: np.ndarray, encoders: list[str], order: li
         ((int((winners == e).sum()), name) for e, name in enumerate(encoders)), reverse=True
     )
     return (
-        f"{hard} is hardest and {easy} easiest on average. {counts[0][1]} is best in {counts[0][0]}"
+        f"Lowest mean: {hard}; highest: {easy}. {counts[0][1]} is best in {counts[0][0]}"
         f" of {len(names)} classes."
     )

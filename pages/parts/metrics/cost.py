@@ -1,5 +1,4 @@
-"""What quality costs: one search's time stage by stage, the vectors' size, and what was spent
-once."""
+"""What quality costs: a search's time by stage, the vectors' size, and what was spent once."""
 
 from __future__ import annotations  # plotly's figures are imported when one is drawn
 
@@ -56,10 +55,8 @@ def show(shown: Choice, cells: list[Cell]) -> None:
 
 
 def _stages(cells: list[Cell]) -> None:
-    tone, chart = (
-        palette.ink(),
-        palette.figure(90 + 30 * len(cells), barmode="stack", showlegend=True),
-    )
+    tone = palette.ink()
+    chart = palette.figure(90 + 30 * len(cells), barmode="stack", showlegend=True)
     ordered = sorted(cells, key=lambda cell: -cell.milliseconds())
     names = [name_of(cell.encoder, cell.index) for cell in ordered]
     for stage, colour in STAGES.items():
@@ -159,11 +156,9 @@ class Cost:
 def _building(cell: Cell) -> float | None:
     """Milliseconds a picture; None where the vectors came with the code."""
     once = cell.latency.get("build", {})
-    return (
-        1000 * once["encode_s"] / once["pictures"]
-        if once.get("encode_s") and once.get("pictures")
-        else None
-    )
+    if once.get("encode_s") and once.get("pictures"):
+        return 1000 * once["encode_s"] / once["pictures"]
+    return None
 
 
 def _late(cell: Cell) -> float | None:
@@ -225,10 +220,8 @@ def _scatter(
     """Draw it; gives the places of the front."""
     chart = palette.figure(HEIGHT, hovermode="closest")
     points = [(cost.value(cell), means[cell.encoder, cell.index].mean) for cell in cells]
-    late, best = (
-        [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)],
-        front(points),
-    )
+    late = [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)]
+    best = front(points)
     chart.add_scatter(
         x=[points[i][0] for i in best],
         y=[points[i][1] for i in best],

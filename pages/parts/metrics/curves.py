@@ -29,18 +29,12 @@ CHARTS = (
         "K, length of the list",
         "share of queries with a hit in the top K",
     ),
-    (
-        "precision_at_recall",
-        "Precision-recall curve",
-        "recall",
-        "interpolated precision: best at that recall or beyond",
-    ),
+    ("precision_at_recall", "Precision-recall curve", "recall", "interpolated precision"),
 )
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    """Four charts on the same colours: means over the evaluated queries of the board, or of one
-    class."""
+    """Four charts on the same colours: means over the board's queries, or those of one class."""
     whole_board = [cell for cell in cells if cell.curves]
     drawn = [cell for cell in _of_class(whole_board, choice.group) if cell.curves]
     if whole_board and not drawn:

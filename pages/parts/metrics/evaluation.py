@@ -40,8 +40,7 @@ ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
 
 
 def panel() -> None:
-    """Choose data sets and encoders, start; what is built and evaluated already is taken as it
-    is."""
+    """Choose data sets and encoders, start; what is there already is taken as it is."""
     if not limits.may("evaluate"):
         return
     with st.expander("Evaluate other pictures or encoders", key=OPEN, on_change="rerun"):
@@ -87,8 +86,7 @@ def panel() -> None:
 
 
 def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
-    """A button that opens the panel with the data set and the encoders of a board chosen;
-    ``studies`` with these, too."""
+    """A button that opens the panel as a board was evaluated; ``studies`` with these, too."""
     if not limits.may("evaluate"):
         return
     locator = place_of(shown, cells)
@@ -181,8 +179,7 @@ def first(entry: Entry) -> None:
 
 
 def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
-    """Ordinary evaluations: arguments for the data sets (empty until one is chosen), their titles,
-    arguments for protocols."""
+    """Ordinary evaluations: arguments for data sets (or none), titles, arguments for protocols."""
     chosen = st.multiselect(
         "Data sets",
         list(ready),
@@ -232,11 +229,9 @@ def _shared(datasets: list[str]) -> list[str]:
 
 
 def _spoken(protocol: str) -> str:
-    return (
-        f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
-        if protocol.startswith(BY)
-        else protocol
-    )
+    if protocol.startswith(BY):
+        return f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)"
+    return protocol
 
 
 def _start(arguments: list[str], what: str, studies: bool) -> None:

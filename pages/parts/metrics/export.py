@@ -11,13 +11,11 @@ from pages.parts.metrics.views import built_of, place_of
 from pages.parts.words import quiet
 
 MOST_LINES = 2_000_000
-"""Lines of a TREC run that a page makes: beyond them lists are cut earlier, and the command line
-writes them whole."""
+"""Lines of a TREC run from a page: lists are cut then; the command line's are whole."""
 
 
 def buttons(shown: Choice, cells: list[Cell]) -> None:
-    """The link of this view, and the figures as files. What is large is made when its button is
-    pressed."""
+    """The link of this view, and the figures as files, large ones made when pressed."""
     components.copy_link("metrics_copy")
     with st.popover("Export"):
         name = f"{shown.report}-{shown.dataset}-{shown.protocol}"

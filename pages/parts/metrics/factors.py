@@ -1,5 +1,4 @@
-"""What an encoder thinks "similar" means: the factors that its nearest pictures share beyond
-chance."""
+"""What an encoder thinks "similar" means: what its nearest pictures share beyond chance."""
 
 import math
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 620.0, 400.0
-"""Pixels of the plot that places are worked out for; the chart is never smaller, and in a wider one
-names are further apart."""
+"""Pixels of the plot that places are worked out for; the chart is never smaller."""
 LETTER, LINE, GAP = 6.6, 16.0, 10.0
 REACH = (0.0, 16.0, 34.0, 54.0, 76.0, 100.0, 126.0)
 """Pixels that a name may stand away from its place beside the point."""
@@ -82,8 +81,7 @@ def _dot(x: float, y: float) -> Box:
 
 
 def _cost(box: Box, taken: Sequence[Box]) -> float:
-    """Pixels that a box shares with others; any overlap and any part outside is worse than every
-    distance."""
+    """Pixels that a box shares with others; overlap and parts outside are worse than distance."""
     outside = box[0] < 0 or box[2] > WIDTH or box[1] < 0 or box[3] > HEIGHT
     shared = sum(_shared(box, other) for other in taken)
     return shared + ANY_OVERLAP * (shared > 0) + OUTSIDE * outside

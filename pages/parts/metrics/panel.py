@@ -140,8 +140,7 @@ def _seen(cells: list[Cell]) -> dict[str, str]:
 
 
 def _statistics(shown: Choice) -> dict[str, str]:
-    """How intervals and ranks were made; nothing where nothing can be evaluated, which the view
-    says."""
+    """How intervals and ranks were made; nothing where the view says that there is none."""
     try:
         return method(cached_metrics.standings(*shown.key, shown.metric, shown.group))
     except UserError:

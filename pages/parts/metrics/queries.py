@@ -1,5 +1,4 @@
-"""The queries that separate two encoders, and the worst of each, with what was found; a click opens
-one in Compare."""
+"""Queries that separate two encoders, and the worst of each; a click opens one in Compare."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,5 +1,4 @@
-"""What the subject is worth: boxes of every detector against the true ones, and searches with and
-without the crop."""
+"""What the subject is worth: boxes against the true ones, searches with and without crop."""
 
 import streamlit as st
 
@@ -118,8 +117,7 @@ def _searches(made: Worth, kind: str) -> None:
 
 
 def _by_encoder(asked: list[Asked], detector: str) -> dict[str, dict[str, Asked]]:
-    """Encoder -> its ways of asking, the best with the crop first; those that were asked in all
-    three."""
+    """Encoder -> its ways of asking, best with the crop first; only where asked in all three."""
     found: dict[str, dict[str, Asked]] = {}
     for row in asked:
         found.setdefault(row.encoder, {})[row.way] = row
@@ -130,8 +128,7 @@ def _by_encoder(asked: list[Asked], detector: str) -> dict[str, dict[str, Asked]
 
 
 def _chart(rows: dict[str, dict[str, Asked]], metric: str, detector: str) -> None:
-    """From the whole picture to the crop, a line an encoder; a bar where the true box would
-    lead."""
+    """From the whole picture to the crop, a line an encoder; a bar: the true box."""
     chart, tone = palette.figure(80 + 30 * len(rows)), palette.ink()
     for encoder, ways in rows.items():
         name, line = palette.title(encoder), {"color": palette.colour(encoder), "width": 3}

@@ -1,5 +1,4 @@
-"""What only some networks can do: an autoencoder reconstructs pictures, a siamese network gives the
-distance of a pair."""
+"""What only some networks can do: reconstruct pictures, give the distance of a pair."""
 
 from html import escape
 

@@ -129,10 +129,8 @@ def reading(one: Effect) -> str:
             f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant"
             " change"
         )
-    better, queries = (
-        f"{one.better:,} of {one.queries:,}",
-        ("query" if one.queries == 1 else "queries"),
-    )
+    better = f"{one.better:,} of {one.queries:,}"
+    queries = "query" if one.queries == 1 else "queries"
     return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
 
 
@@ -276,8 +274,7 @@ def _changed_row(one: Effect, query: RankChange, version: str, key: str) -> None
 
 
 def _changed_strip(one: Effect, version: str, hits: Sequence[tuple[str, bool]]) -> str:
-    """The head of a list; right ones have a solid edge and a tick, others a cross. Pictures that
-    went are left out."""
+    """The head of a list, without lost pictures: a tick for right ones, a cross for others."""
     known = cached.dataset(one.locator).rows
     return "".join(
         _changed_hit(cached.thumbnail(one.locator, version, id, SIDE), id, right)

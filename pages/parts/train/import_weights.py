@@ -1,5 +1,4 @@
-"""Importing weights: a state dict from the browser becomes an encoder, and keys that do not fit are
-listed."""
+"""Importing weights: a state dict becomes an encoder, and keys that do not fit are listed."""
 
 import streamlit as st
 

@@ -1,5 +1,4 @@
-"""One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached
-once it is done."""
+"""One run: its state, stop, resume, delete; its curves, and what it reached once it is done."""
 
 import shlex
 from html import escape
@@ -32,8 +31,7 @@ WORDS = {
     "new": "Not started",
 }
 ERROR, SEEN = "train_error", "train_seen"
-"""``SEEN``: the run that was drawn last and its state; one that has ended since opens on what it
-changed."""
+"""``SEEN``: the run drawn last and its state; one ended since opens on what it changed."""
 
 
 def show(run: str) -> None:
@@ -82,8 +80,7 @@ def show_model(name: str) -> None:
 
 
 def _progress(run: str, was: str) -> None:
-    """State, progress bar and buttons. When the run begins or ends the whole page is drawn
-    again."""
+    """State, progress bar, buttons. When the run begins or ends the whole page is drawn again."""
     found = cached_train.status(run)
     if found.state != was:
         cached_train.forget()
@@ -114,8 +111,7 @@ def _share(found: RunStatus) -> float:
 
 
 def _phases(found: RunStatus) -> None:
-    """What a run does one after another: what is done, what it does now with its count, and how
-    long the rest takes."""
+    """What a run has done, what it does now with its count, and how long the rest takes."""
     cells = []
     for phase in found.phases:
         counted = f"{phase.done:,} of {phase.total:,}" if phase.total else ""
@@ -206,8 +202,7 @@ def _curves(found: RunStatus) -> None:
 
 
 def _of_run(run: str) -> None:
-    """Every setting that is not the recipe's own, the way to do it again, and the card once there
-    is one."""
+    """Every setting that is not the recipe's, the command for it, and the card if any."""
     told = cached_train.told(run)
     usual = {row["name"]: row["value"] for row in setup.setting_rows(told["recipe"], {})}
     same = {

@@ -28,8 +28,7 @@ HIDDEN = (
 
 
 def setting_rows(recipe: str, values: dict) -> list[dict]:
-    """The settings of a recipe with some values replaced: name, kind, value, low, high, words,
-    about."""
+    """A recipe's settings, some replaced: name, kind, value, low, high, words, about."""
     return cached_train.setting_rows(recipe, json.dumps(values))
 
 
@@ -39,8 +38,7 @@ def _fields(found: Sequence[dict], group: str) -> dict:
 
 
 def _left_open(row: dict) -> str:
-    """What a whole number's 0 stands for, in the words of its own help; empty where 0 is a
-    number."""
+    """What a whole number's 0 stands for, by its own help; empty where it is a number."""
     found = ZERO.search(row["about"] or "")
     if not found or row["low"] > 0:
         return ""
@@ -59,8 +57,7 @@ def _number_or_none(row: dict, key: str, label: str, left: str) -> int:
 
 
 def _field(row: dict, group: str, label: str) -> object:
-    """One setting as the widget that suits its type. ``group``: fields of another recipe keep
-    values of their own."""
+    """One setting as the widget that suits its type. ``group`` keeps recipes' fields apart."""
     key, told = f"keep_train_{group}_{row['name']}", row["about"] or None
     if row["kind"] == "int" and (left := _left_open(row)):
         return _number_or_none(row, key, label, left)
@@ -79,11 +76,9 @@ def _field(row: dict, group: str, label: str) -> object:
             label, float(row["low"]), float(row["high"]), key=key, help=told, step=step, format="%g"
         )
     value = st.text_input(label, key=key, help=told)
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip())
-        if row["kind"] == "tuple"
-        else value.strip()
-    )
+    if row["kind"] == "tuple":
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value.strip()
 
 
 RECIPE, DATA, PUBLISHED = "keep_train_recipe", "keep_train_data", "keep_train_published"
@@ -169,8 +164,7 @@ def _network(how: str, name: str) -> dict:
 
 
 def _data() -> list[str]:
-    """Data sets to learn from; at first the last one that was added and can be learned from, else
-    the catalogue."""
+    """Data sets to learn from; at first the last one added that can be, else the catalogue."""
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     if DATA not in st.session_state:
         own = [row["locator"] for row in rows.values() if row["added"]]
@@ -187,8 +181,7 @@ def _data() -> list[str]:
 
 
 def _settings(recipe: str, how: str, values: dict) -> dict:
-    """The few settings that matter, and behind a fold all others; only what differs from the recipe
-    is returned."""
+    """The few settings that matter, all others behind a fold; returns what differs."""
     rows = {row["name"]: row for row in setting_rows(recipe, advice(recipe, how))}
     usual = {row["name"]: row["value"] for row in setting_rows(recipe, {})}
     length = "minutes" if usual["minutes"] else "epochs"

@@ -1,5 +1,4 @@
-"""What the Train page shows, and its link: each restores the other, also after a restart of the
-server."""
+"""What the Train page shows, and its link: each restores the other, even after a restart."""
 
 import streamlit as st
 

@@ -1,12 +1,7 @@
-// On a phone the menu lies over the page: a choice folds it, as its own button does.
+// On a phone the menu lies over the page: a choice folds it, as its own button does. And the menu, which every page has, tells when the system goes from
+// dark to light or back: what the server draws (charts, maps) has the colours of the theme that it was asked in.
 const OVER = 768;  // Streamlit lays its sidebar over narrower pages
-
-function fold() {
-  document.addEventListener("click", (event) => {
-    if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
-    document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
-  });
-}
+const THEMED_MS = 200;  // Streamlit hears of it too, and says the new theme with whatever is sent after that
 
 // One step of a person is one step of Back. Streamlit makes an entry of the address's parameters, another one of its page, and another one when the page has
 // said its whole link: Back then led to the same page again, or to the parameters of one page on another.
@@ -20,9 +15,15 @@ function oneStepEach() {
   };
 }
 
-export default function () {
-  if (window.lookalikeMenu) return;
-  window.lookalikeMenu = true;
-  fold();
+export default function ({ setTriggerValue }) {
+  const menu = (window.lookalikeMenu ??= {});
+  menu.send = setTriggerValue;
+  if (menu.listens) return;
+  menu.listens = true;
   oneStepEach();
+  document.addEventListener("click", (event) => {
+    if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
+    document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (now) => setTimeout(() => menu.send("themed", now.matches), THEMED_MS));
 }

@@ -1,2 +1,1 @@
-"""The lessons: for each one a file of words (``NAME.toml``) and a small one that draws its live
-part (``NAME.py``)."""
+"""The lessons: each a file of words (``NAME.toml``) and one that draws (``NAME.py``)."""

@@ -36,9 +36,11 @@ def live() -> None:
         _patches(query, side, (column, row), (x, y))
         quiet("The picture in its grid of patches; drag the point.")
     with right:
-        seen = shown.figure(cached.data_uri(picture), f"Where patch {row + 1}, {column + 1} looks")
+        seen = shown.figure(
+            cached.data_uri(picture), f"What patch {row + 1}, {column + 1} attends to"
+        )
         st.html(f'<div class="learn-large wide">{seen}</div>')
-        quiet("Bright: the patches that it looks at.")
+        quiet("Bright: the patches that it attends to.")
     _figures(weights, row, column)
 
 
@@ -49,12 +51,10 @@ def _patches(query: str, side: int, at: tuple[int, int], place: tuple[float, flo
         marks.append({"kind": "line", "from": (here, 0), "to": (here, 1), "look": "faint"})
         marks.append({"kind": "line", "from": (0, here), "to": (1, here), "look": "faint"})
     column, row = at
-    left, right, top, bottom = (
-        column / side,
-        (column + 1) / side,
-        1 - row / side,
-        1 - (row + 1) / side,
-    )
+    left = column / side
+    right = (column + 1) / side
+    top = 1 - row / side
+    bottom = 1 - (row + 1) / side
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     marks.append({"kind": "path", "points": corners, "look": "good wide"})
     handle = {"name": "patch", "at": place, "label": f"Patch in row {row + 1}, column {column + 1}"}
@@ -72,6 +72,6 @@ def _figures(weights: np.ndarray, row: int, column: int) -> None:
             ),
             (f"{weights[row, column]:.1%}", "on itself"),
             (f"{order[:5].sum():.0%}", "on its five strongest together"),
-            (f"{1 / weights.size:.1%}", f"each, if it looked evenly at all {weights.size}"),
+            (f"{1 / weights.size:.1%}", f"each, if it attended evenly to all {weights.size}"),
         ]
     )
