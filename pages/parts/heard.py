@@ -30,6 +30,8 @@ KINDS = {
     for kind in ("bool", "int", "double", "string", "int_array", "double_array", "string_array")
 }
 """Kinds of values that a page may put into a widget."""
+TAKEN = {"file_uploader_state_value", "chat_input_value"}
+"""Kinds that can be read once only."""
 MOST_DIGITS = 12
 
 
@@ -148,15 +150,18 @@ def _weighed(session: SessionState, said: WidgetStates) -> tuple[set[str], set[s
 def _offered(session: SessionState, said: WidgetState) -> bool:
     """Whether a widget, as it was drawn last, can have this value."""
     metadata, kind = session.get_widget_metadata(said.id), said.WhichOneof("value")
-    if metadata is None or metadata.value_type not in KINDS or kind is None:
+    if metadata is None or None in (metadata.value_type, kind):
         return True
     if kind != metadata.value_type:
         return False
-    value = unpack_widget_state_value(said)
+    if kind in TAKEN:
+        return True
     try:
-        metadata.deserializer(value)
-    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+        metadata.deserializer(value := unpack_widget_state_value(said))
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError):
         return False
+    if kind not in KINDS:
+        return True
     values = [value] if isinstance(value, str | int | float) else list(value)
     if not all(math.isfinite(one) for one in values if isinstance(one, float)):
         return False

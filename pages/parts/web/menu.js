@@ -9,6 +9,7 @@ function oneStepEach() {
   const push = history.pushState;
   let used = false;
   for (const name of ["pointerdown", "click", "keydown", "drop", "paste"]) window.addEventListener(name, () => { used = true; }, true);
+  window.addEventListener("popstate", () => { used = false; }, true);
   history.pushState = function (...entry) {
     (used ? push : history.replaceState).apply(history, entry);
     used = false;
