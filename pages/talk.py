@@ -21,7 +21,7 @@ def main() -> None:
         shell("Talk", "What you say to the scene that is shown", "Notes")
         st.fragment(_notes, run_every=LOOK_S)()
         return
-    actions = shell("Talk", "Scenes from every page, shown without controls")
+    actions = shell("Talk", "Views of the app as the scenes of a talk, shown without controls")
     talk = talks.read()
     with actions:
         _files(talk)
