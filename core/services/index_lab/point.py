@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -102,6 +103,18 @@ def _shipped(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
     """Recall, bytes and the order of times hold everywhere; times are the named machine's."""
     noted = shipped_points().get(store.key(causes(space, spec, k, "")))
     return _point(noted, spec) if noted else None
+
+
+def everywhere() -> list[Point]:
+    """Points of every space: those that came with the code, then those of this machine, oldest
+    first."""
+    found = [Point(**noted) for noted in shipped_points().values() if "refused" not in noted]
+    here = [(store.read_meta(path) or {}, path) for path in store.folders(KIND)]
+    for _, path in sorted(here, key=lambda one: float(one[0].get("built") or 0.0)):
+        with suppress(*store.UNREADABLE):
+            noted = json.loads((path / "point.json").read_text())
+            found += [] if "refused" in noted else [Point(**noted)]
+    return found
 
 
 def shipped_points() -> dict[str, dict]:
