@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.device import team
 from core.errors import UserError
-from core.faiss_loader import team
 from core.types import State
 from core.weights import packages
 
@@ -31,8 +31,11 @@ _inherited: list[object] = []
 
 class OnnxFile:
     """One ONNX file, opened on first use and once more in each process: a session does not survive
-    a fork. Raises UserError: onnxruntime is missing, or the file holds no network that it can
-    run."""
+    a fork.
+
+    Raises:
+        UserError: onnxruntime is missing, or the file holds no network that it can run.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

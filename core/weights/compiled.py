@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from core import store
-from core.faiss_loader import team
+from core.device import FP32, device_kind, device_name, one_core, team
 from core.types import Progress, saying
 from core.weights import graphs
-from core.weights.device import FP32, device_kind, device_name, one_core
 from core.weights.graphs import FILE, KIND
 
 if TYPE_CHECKING:
@@ -252,9 +251,11 @@ def _compared(
 
 
 def _convert(whole: Callable, model: torch.nn.Module, pictures: np.ndarray, file: Path) -> None:
-    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape. The
-    front end is asked directly: ``openvino.convert_model`` reports to a server where the package
-    for that is installed."""
+    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape.
+
+    The front end is asked directly: ``openvino.convert_model`` reports to a server where the
+    package for that is installed.
+    """
     import openvino
     import torch
     from openvino.frontend import FrontEndManager

@@ -8,6 +8,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
+from core.services.search import admission
 from pages.parts import press, url_state
 from pages.parts.words import trouble
 
@@ -30,7 +31,10 @@ T = TypeVar("T")
 
 def guarded(call: Callable[[], T], what: str) -> T:
     """``call()``; an error that nobody foresaw (a bug, an encoder file of the user's) becomes a
-    UserError that names it. Streamlit's own stops and reruns are no errors and pass through."""
+    UserError that names it.
+
+    Streamlit's own stops and reruns are no errors and pass through.
+    """
     try:
         return call()
     except UserError:
@@ -55,8 +59,10 @@ def public(words: str) -> str:
 
 def unforeseen(error: Exception) -> bool:
     """What a page, a fragment or a callback left uncaught outside of :func:`run`, as values do that
-    no browser sends for a control: a sentence of ours in place of Streamlit's. Returns True: the
-    error has been told."""
+    no browser sends for a control: a sentence of ours in place of Streamlit's.
+
+    Returns True: the error has been told.
+    """
     number = logs.request()
     log.error("%s: %s", type(error).__name__, error)
     with ownership.settled():
@@ -69,7 +75,7 @@ def unforeseen(error: Exception) -> bool:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        with ownership.settled():
+        with ownership.settled(), admission.line().within():
             press.settle(name)
             url_state.settle(name)
             guarded(page, f"The page {name}")
