@@ -318,11 +318,10 @@ class _Lab:
         except UserError as error:
             built = str(error)
         for spec in specs:
-            found = (
-                built
-                if isinstance(built, str)
-                else measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
-            )
+            if isinstance(built, str):
+                found = built
+            else:
+                found = measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 
