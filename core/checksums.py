@@ -57,9 +57,11 @@ def _of_meta(meta: dict) -> str:
 
 
 def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
-    """File -> what is wrong with it; empty where the folder holds what ``meta`` says. Folders of
-    before there were checksums are judged by sizes and by how their files begin: never with zeros
-    alone."""
+    """File -> what is wrong with it; empty where the folder holds what ``meta`` says.
+
+    Folders of before there were checksums are judged by sizes and by how their files begin: never
+    with zeros alone.
+    """
     sizes, sums = meta.get("files"), meta.get("checksums") or {}
     found = states(folder)
     if not whole and _sound.get(str(folder)) == (found, sums):

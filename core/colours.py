@@ -13,8 +13,10 @@ LEVEL_STEPS = {"L;2": 85, "L;4": 17}
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
-    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white. ``low`` is
-    what :func:`low_bytes` gave for it."""
+    """A loaded picture as uint8 (height, width, 3), what is transparent laid on white.
+
+    ``low`` is what :func:`low_bytes` gave for it.
+    """
     small = image.width * image.height <= STRIP_PIXELS
     if small and image.mode == "RGB" and "transparency" not in image.info:
         return np.array(image)  # most pictures: nothing to convert

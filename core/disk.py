@@ -135,8 +135,10 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader finds the old bytes or the new, never half of them.
+
     ``durable``: after a power cut too. What is easily had again, and read with a check, can save
-    the wait for the disk."""
+    the wait for the disk.
+    """
     with writing(path.parent):
         make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=NEW, dir=path.parent)
@@ -253,8 +255,12 @@ def lock(
     name: str, progress: Progress | None = None, poll_s: float = 0.2, wait_s: float = float("inf")
 ) -> Iterator[None]:
     """Hold a named lock between processes and threads. The system drops it when the holder dies,
-    however it dies. Raises Cancelled: ``progress`` said stop while waiting. Raises TimeoutError:
-    another held it for ``wait_s`` seconds."""
+    however it dies.
+
+    Raises:
+        Cancelled: ``progress`` said stop while waiting.
+        TimeoutError: another held it for ``wait_s`` seconds.
+    """
     path = lock_file(name)
     with writing(path.parent):
         make_folder(path.parent)

@@ -131,9 +131,11 @@ def segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def exif_segments(data: bytes, most: int) -> int:
-    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``. Pillow's walk and
-    not libjpeg's: it does not step over the contents of every marker. More than :data:`MAX_PIECES`
-    are not walked through and count as ``most``."""
+    """APP1 segments in front of a JPEG's first scan; counting ends at ``most``.
+
+    Pillow's walk and not libjpeg's: it does not step over the contents of every marker. More than
+    :data:`MAX_PIECES` are not walked through and count as ``most``.
+    """
     at, count = 2, 0
     for _ in range(MAX_PIECES):
         found = _HEADER_MARKER.search(data, at)

@@ -58,7 +58,10 @@ def method(name: str) -> Method:
 
 def shares(weights: Sequence[float], count: int) -> np.ndarray:
     """Weights of ``count`` lists scaled to the sum 1, float64 (count,); none given = equal ones.
-    Raises UserError: not one for each list, one below zero or not finite, or all of them zero."""
+
+    Raises:
+        UserError: not one for each list, one below zero or not finite, or all of them zero.
+    """
     given = np.asarray(weights if len(weights) else np.ones(count), np.float64)
     if given.shape != (count,):
         raise UserError(

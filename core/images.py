@@ -159,7 +159,10 @@ def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
 
 def decoded_size(data: bytes, side: int | None = None) -> tuple[int, int] | None:
     """Width and height, as stored, of what :func:`decode` gives: two ``side`` with one size get the
-    same pixels. None where the header can't be read; :func:`decode` then says why."""
+    same pixels.
+
+    None where the header can't be read; :func:`decode` then says why.
+    """
     try:
         with Image.open(_Reader(data), formats=FORMATS) as image:
             _drafted(image, side)

@@ -9,8 +9,11 @@ LAST = "pca"
 
 
 def split(name: str) -> tuple[str, dict[str, str]]:
-    """``base:key=value,...`` -> base, {key: value}. Raises UserError: an option is not of the form
-    ``key=value`` or is given twice."""
+    """``base:key=value,...`` -> base, {key: value}.
+
+    Raises:
+        UserError: an option is not of the form ``key=value`` or is given twice.
+    """
     base, colon, rest = name.partition(":")
     options: dict[str, str] = {}
     for part in rest.split(",") if colon else []:

@@ -131,8 +131,13 @@ _refused: dict[Path, dict] = {}
 
 def fingerprint(causes: object) -> str:
     """20 hex digits of the canonical JSON of ``causes``: the order of keys does not count, and 1.0
-    is 1. Raises TypeError: a cause that JSON can't say, or a key that is not a string: never
-    ignored, never guessed. Raises ValueError: a number that is not finite."""
+    is 1.
+
+    Raises:
+        TypeError: a cause that JSON can't say, or a key that is not a string: never ignored, never
+            guessed.
+        ValueError: a number that is not finite.
+    """
     text = json.dumps(
         _canonical(causes),
         sort_keys=True,
@@ -277,8 +282,11 @@ def kept(
     durable: bool = True,
 ) -> T:
     """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is
-    built again, once. ``durable=False``: of something small that is made while a person waits;
-    after a power cut it is made again."""
+    built again, once.
+
+    ``durable=False``: of something small that is made while a person waits; after a power cut it is
+    made again.
+    """
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
@@ -419,7 +427,10 @@ def let_go(kind: str, folder: Path) -> None:
 
 def delete(kind: str, key: str) -> int:
     """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free
-    nothing. Whoever has it open keeps what was open. Raises UserError while it is being built."""
+    nothing.
+
+    Whoever has it open keeps what was open. Raises UserError while it is being built.
+    """
     path = cache(kind) / key
     if not SAFE.fullmatch(key) or not path.is_dir():
         return 0

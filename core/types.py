@@ -124,8 +124,10 @@ class Protocol:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Several objects of each picture: rows of ``stored`` float32 (n, places * (dim + 4)) hold the
-    vectors of all places, then their edges; the main object is the first. A picture with fewer
-    objects has zeros in their place, and edges without area."""
+    vectors of all places, then their edges; the main object is the first.
+
+    A picture with fewer objects has zeros in their place, and edges without area.
+    """
 
     stored: np.ndarray
     dim: int
@@ -183,8 +185,10 @@ Where = Sequence[tuple[str, frozenset[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Answers to q queries: ``ids`` int64 (q, k) row numbers, ``scores`` float32 (q, k). Larger is
-    more similar, best first, ties by id; id -1 and score -inf where fewer than k exist."""
+    """Answers to q queries: ``ids`` int64 (q, k) row numbers, ``scores`` float32 (q, k).
+
+    Larger is more similar, best first, ties by id; id -1 and score -inf where fewer than k exist.
+    """
 
     ids: np.ndarray
     scores: np.ndarray
@@ -201,8 +205,10 @@ class Hits:
 @dataclass(frozen=True, slots=True)
 class State:
     """Whether something can be used now. ``kind`` is ``ready``, ``download`` or ``unavailable``.
+
     ``detail`` says why and what to do; ``bytes`` is the size of a download where it is known, else
-    0."""
+    0.
+    """
 
     kind: str
     detail: str = ""

@@ -204,7 +204,11 @@ class _Stream:
 def streams() -> Iterator[None]:
     """Standard streams as they are needed: they take every character, whatever the terminal knows,
     are there even where the caller closed them, and an error stream that nobody reads any more does
-    not stop the work. Raises Unwritable: standard output can't be written."""
+    not stop the work.
+
+    Raises:
+        Unwritable: standard output can't be written.
+    """
     with ExitStack() as stack:
         for name, redirect in (("stdout", redirect_stdout), ("stderr", redirect_stderr)):
             stream = getattr(sys, name)

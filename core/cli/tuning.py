@@ -159,7 +159,7 @@ def _report(
     if like:
         _show_likeness(like, planned.size, points[0].real)
     advice = _advice(options, points, planned.size)  # last: where nothing fits, it fails
-    print(advice.sentence)
+    print(" ".join(filter(None, (advice.sentence, advice.exact))))
     if advice.source == "rule":
         print(f"Measure it with: {_command(options, advice.text)}")
 

@@ -38,9 +38,12 @@ EVERY = 4
 
 
 class Dataset(ABC):
-    """A finite, ordered set of pictures. A child sets ``name`` and writes :meth:`_list` and
-    :meth:`read`. Listing is cheap (no picture is decoded); reading is by item, and an object can be
-    sent to a worker process before or after it has been listed."""
+    """A finite, ordered set of pictures.
+
+    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is
+    decoded); reading is by item, and an object can be sent to a worker process before or after it
+    has been listed.
+    """
 
     name: str = ""
     title: str = ""
@@ -61,7 +64,10 @@ class Dataset(ABC):
     @abstractmethod
     def _list(self) -> tuple[Sequence[Item], list[Skipped]]:
         """All items in a stable order, and what was passed over with the reason: each thing that
-        was met is one or the other. What was used, but not as it stands, goes into ``_remarks``."""
+        was met is one or the other.
+
+        What was used, but not as it stands, goes into ``_remarks``.
+        """
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
@@ -259,7 +265,10 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
 
 def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
     """Items with ids and words in one Unicode form; where two ids then are one, the later item is
-    passed over. ``path`` keeps the form in which the picture is stored, for opening it."""
+    passed over.
+
+    ``path`` keeps the form in which the picture is stored, for opening it.
+    """
     kept: dict[str, Item] = {}
     repeated = []
     for item in items:

@@ -51,8 +51,10 @@ OPENING = frozenset("«„“‘")
 
 def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | None:
     """The encoding that decodes every sample without loss and reads most like words; None where
-    none decodes them all. ``encodings`` are candidates with a preference that is added to a
-    likeliness from 0 to 1."""
+    none decodes them all.
+
+    ``encodings`` are candidates with a preference that is added to a likeliness from 0 to 1.
+    """
     best, highest = None, -1.0
     for encoding, preference in encodings.items():
         try:
@@ -82,8 +84,10 @@ def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
 
 def by_chance(texts: Sequence[str]) -> bool:
     """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two
-    alphabets. Two letters of GBK may be valid UTF-8, but for letters that stand together in no
-    word."""
+    alphabets.
+
+    Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
+    """
     words = [word for text in texts if not text.isascii() for word in _together(text)]
     return bool(words) and 2 * sum(_alphabets(word) > 1 for word in words) >= len(words)
 

@@ -24,8 +24,11 @@ COLUMNS = ("id", "masterCategory", "articleType", *ATTRIBUTES)
 
 class FashionProducts(Public):
     """``label`` is the article type, ``category`` the master category; gender, colour, season ...
-    are attributes. Some lines of ``styles.csv`` have commas in the product's name and no quotes;
-    the name is the last column, so what is too much belongs to it."""
+    are attributes.
+
+    Some lines of ``styles.csv`` have commas in the product's name and no quotes; the name is the
+    last column, so what is too much belongs to it.
+    """
 
     name = "fashion_products"
     title = "Fashion Product Images"

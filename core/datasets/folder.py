@@ -199,9 +199,11 @@ class Folder(Dataset):
 def items_of(
     stamps: Mapping[str, str], path_of: Callable[[str], str], locator: str, around: str = ""
 ) -> list[Item]:
-    """Items for relative names (``/`` between folders) with stamps. The folders say label, split
-    and so on, by the layout that was chosen for ``locator`` or else by the one that is found. Ids
-    are the names without ``around``, which all of them begin with."""
+    """Items for relative names (``/`` between folders) with stamps.
+
+    The folders say label, split and so on, by the layout that was chosen for ``locator`` or else by
+    the one that is found. Ids are the names without ``around``, which all of them begin with.
+    """
     folder_of = {name: _folder(name) for name in stamps}
     counts = Counter(folder_of.values())
     roles = chosen(locator)

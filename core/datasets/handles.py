@@ -10,8 +10,11 @@ T = TypeVar("T")
 
 
 class Handle(Generic[T]):
-    """Something opened on first use, once a process, used by one thread at a time. Pickling drops
-    it, and so does a fork: two processes that share one open file move each other's position."""
+    """Something opened on first use, once a process, used by one thread at a time.
+
+    Pickling drops it, and so does a fork: two processes that share one open file move each other's
+    position.
+    """
 
     def __init__(self, opener: Callable[[], T]) -> None:
         """``opener`` has to be picklable, for example a bound method of a dataset."""

@@ -91,8 +91,10 @@ def is_picture(name: str) -> bool:
 
 def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     """Why a file is no item; None where it is a picture, by its ending or by how it begins.
+
     ``head`` gives the first :data:`core.fileformats.HEAD` bytes; it is called where the ending does
-    not say enough."""
+    not say enough.
+    """
     lower = name.lower()
     if lower.endswith(EXTENSIONS):
         return None

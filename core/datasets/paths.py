@@ -24,8 +24,11 @@ ACCEPTED = (
 
 def open_dataset(locator: str) -> Dataset:
     """A registered name, else a path. ``open_dataset(dataset.locator)`` opens the same dataset
-    again. Raises UserError: neither. (What is inside is looked at later, when the items are
-    listed.)."""
+    again.
+
+    Raises:
+        UserError: neither. (What is inside is looked at later, when the items are listed.)
+    """
     if locator in datasets.names():
         return datasets.get(locator)
     if is_address(locator):

@@ -27,9 +27,13 @@ def is_address(locator: str) -> bool:
 
 
 def opened(place: str) -> tuple[Any, str]:
-    """The ``fsspec`` file system of an address or a path, and the path inside it. An object of
-    fsspec serves the process that made it: after a fork it has to be asked for again. Raises
-    UserError: no such kind of address, or the package for it is not installed."""
+    """The ``fsspec`` file system of an address or a path, and the path inside it.
+
+    An object of fsspec serves the process that made it: after a fork it has to be asked for again.
+
+    Raises:
+        UserError: no such kind of address, or the package for it is not installed.
+    """
     from fsspec.core import url_to_fs
 
     kind = place.partition("://")[0].lower() if is_address(place) else "file"
@@ -72,9 +76,11 @@ def open_address(locator: str) -> Dataset:
 
 
 class Remote(Dataset):
-    """All pictures below an address, with folders as in :class:`core.datasets.folder.Folder`. Ids
-    are names below the address. A picture's stamp is its size and what the store says that changes
-    with it (a digest, or a time). Raises UserError where nothing can be read there."""
+    """All pictures below an address, with folders as in :class:`core.datasets.folder.Folder`.
+
+    Ids are names below the address. A picture's stamp is its size and what the store says that
+    changes with it (a digest, or a time). Raises UserError where nothing can be read there.
+    """
 
     def __init__(self, locator: str) -> None:
         self.address = locator

@@ -15,9 +15,11 @@ LISTS = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
 
 
 class StanfordProducts(Public):
-    """``Ebay_train.txt`` and ``Ebay_test.txt`` list ``image_id class_id super_class_id path``. The
-    class is the product (``instance``), the super class its ``category`` and ``label``. As in the
-    literature the test products search one another; the train products are for training."""
+    """``Ebay_train.txt`` and ``Ebay_test.txt`` list ``image_id class_id super_class_id path``.
+
+    The class is the product (``instance``), the super class its ``category`` and ``label``. As in
+    the literature the test products search one another; the train products are for training.
+    """
 
     name = "stanford_products"
     title = "Stanford Online Products"

@@ -57,8 +57,11 @@ _TOLD = re.compile(r'(?i)"?sep=(.)"?\s*')
 @dataclass(slots=True)
 class Table:
     """A table's rows as (line, column -> stripped text), with what was passed over and what was not
-    taken as it stands. ``seen`` counts the rows below the header that are not blank: those in
-    ``rows`` and those in ``skipped``."""
+    taken as it stands.
+
+    ``seen`` counts the rows below the header that are not blank: those in ``rows`` and those in
+    ``skipped``.
+    """
 
     header: list[str]
     rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -69,8 +72,10 @@ class Table:
 
 def read_table(path: str, is_row: IsRow | None = None) -> Table:
     """The rows of a CSV, TSV or ;-separated file. Raises UserError where it is no table.
+
     ``is_row(header, cells)`` tells whether cells look like a row of their own: a quote that is
-    never closed is found by the rows that it would swallow."""
+    never closed is found by the rows that it would swallow.
+    """
     return parse_table(shown(path), read_bytes(path), is_row)
 
 
@@ -98,7 +103,11 @@ def read_bytes(path: str) -> bytes:
 
 def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     """Text in any encoding, and remarks as pairs of where and what. A byte that fits nowhere
-    changes its own character only. Raises ValueError: these bytes are no text."""
+    changes its own character only.
+
+    Raises:
+        ValueError: these bytes are no text.
+    """
     for start, what in OTHER_FILES.items():
         if data.startswith(start):
             raise ValueError(f"it is {what}")

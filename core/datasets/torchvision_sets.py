@@ -26,8 +26,11 @@ Picture = tuple[str, str, dict]
 @dataclass(frozen=True)
 class Row:
     """``maker`` is the class in ``torchvision.datasets``, ``parts`` split -> its arguments;
-    ``needs`` are relative paths. ``pictures(made)`` gives what a made torchvision set lists; None
-    where it holds pixels (``data``, ``targets``)."""
+    ``needs`` are relative paths.
+
+    ``pictures(made)`` gives what a made torchvision set lists; None where it holds pixels
+    (``data``, ``targets``).
+    """
 
     maker: str
     title: str
@@ -123,8 +126,11 @@ TABLE = {
 
 class TorchvisionSet(Public):
     """One row of ``TABLE``. torchvision is imported when the set is listed, read as pixels or
-    downloaded, not before. CIFAR-10 is distributed as pickles; torchvision compares their MD5 with
-    the published files' before it opens them, so nothing but the original is ever unpickled."""
+    downloaded, not before.
+
+    CIFAR-10 is distributed as pickles; torchvision compares their MD5 with the published files'
+    before it opens them, so nothing but the original is ever unpickled.
+    """
 
     can_download = True
 

@@ -69,8 +69,11 @@ class Member:
 
 
 class Archive:
-    """An open zip: its ``members`` in the order of the directory, and their bytes. Raises
-    UserError: no zip, a damaged directory, or more members than are read."""
+    """An open zip: its ``members`` in the order of the directory, and their bytes.
+
+    Raises:
+        UserError: no zip, a damaged directory, or more members than are read.
+    """
 
     def __init__(self, path: str, opener: Callable[[], BinaryIO] | None = None) -> None:
         """``opener`` gives the file where ``path`` is no path of this machine."""
@@ -104,8 +107,11 @@ class Archive:
 
 def place(name: str) -> str | None:
     """The path inside the archive that a member's name means, ``/`` between folders; None where it
-    points outside. Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that
-    stay inside all the same."""
+    points outside.
+
+    Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that stay inside all
+    the same.
+    """
     plain = name.replace("\\", "/")
     if plain.startswith("/") or _DRIVE.match(plain):
         return None
@@ -122,8 +128,12 @@ def place(name: str) -> str | None:
 
 def read_names(members: Sequence[Member]) -> None:
     """Give each member its name: by its flag, or by the Unicode name beside it; the rest as one
-    program may have written them. One archive is mostly of one program: what can't be UTF-8 decides
-    for all, unless a name reads better as UTF-8. Where all may be UTF-8, they are."""
+    program may have written them.
+
+    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads
+    better as UTF-8. Where
+    all may be UTF-8, they are.
+    """
     unsaid = []
     for member in members:
         told = _told(member)

@@ -34,7 +34,10 @@ SKIPPED = 16
 @dataclass(frozen=True, slots=True)
 class Box:
     """A part of a picture: edges in fractions of its width and height, origin top left; ``score`` 0
-    to 1, larger is surer. ``label`` is what the detector calls it, None where it names nothing."""
+    to 1, larger is surer.
+
+    ``label`` is what the detector calls it, None where it names nothing.
+    """
 
     x0: float
     y0: float
@@ -61,8 +64,11 @@ class NothingToFind(UserError):
 
 
 class Detector(ABC):
-    """RGB picture -> boxes, best first. A child gives ``name`` and ``_detect``. The base class
-    checks the picture, brings boxes inside it, drops those without area and sorts."""
+    """RGB picture -> boxes, best first.
+
+    A child gives ``name`` and ``_detect``. The base class checks the picture, brings boxes inside
+    it, drops those without area and sorts.
+    """
 
     name: str = ""
     title: str = ""

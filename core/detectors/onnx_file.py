@@ -31,8 +31,11 @@ _inherited: list[object] = []
 
 class OnnxFile:
     """One ONNX file, opened on first use and once more in each process: a session does not survive
-    a fork. Raises UserError: onnxruntime is missing, or the file holds no network that it can
-    run."""
+    a fork.
+
+    Raises:
+        UserError: onnxruntime is missing, or the file holds no network that it can run.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -106,9 +106,12 @@ class TorchvisionDetector(Detector):
         }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed. Raises UserError:
-        offline, damaged or foreign weights. Raises Cancelled: ``progress(done_bytes, total_bytes)``
-        said stop."""
+        """Read the weights into memory, downloading them first where needed.
+
+        Raises:
+            UserError: offline, damaged or foreign weights.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         with self._lock:
             if self._model is not None:
                 return

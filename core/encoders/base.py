@@ -44,9 +44,12 @@ class Words(Protocol):
 
 
 class Encoder(ABC):
-    """Pictures to unit vectors. A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare``
-    (one picture, runs in worker processes) and ``_encode`` (a batch). The base class checks shape
-    and finiteness and normalises to unit length."""
+    """Pictures to unit vectors.
+
+    A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare`` (one picture, runs in worker
+    processes) and ``_encode`` (a batch). The base class checks shape and finiteness and normalises
+    to unit length.
+    """
 
     name: str = ""
     title: str = ""
@@ -131,9 +134,13 @@ class Encoder(ABC):
         return self.encode_prepared([self.prepare(image) for image in images])
 
     def encode_prepared(self, batch: Sequence[Prepared]) -> np.ndarray:
-        """What ``prepare`` made -> float32 (n, dim) with unit rows. Raises ValueError: wrong shape
-        or not finite: the encoder is at fault. A picture in which it finds nothing (a zero vector)
-        becomes the constant unit vector, so that it is far from everything and never NaN."""
+        """What ``prepare`` made -> float32 (n, dim) with unit rows.
+
+        Raises:
+            ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it
+                finds nothing (a zero vector) becomes the constant unit vector, so that it is far
+                from everything and never NaN.
+        """
         if not len(batch):
             return np.zeros((0, self.dim), np.float32)
         vectors = np.asarray(self._encode(batch), dtype=np.float32)

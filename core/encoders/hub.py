@@ -23,8 +23,12 @@ HOPS = 5
 
 def fetch(name: str, repo: str, file: str | None, progress: Progress | None = None) -> Path:
     """Download the weights of ``repo``; safetensors where there are some. Two at once download
-    once. Raises UserError: offline, refused, missing, or not the file that the hub promised. Raises
-    Cancelled: ``progress`` said stop."""
+    once.
+
+    Raises:
+        UserError: offline, refused, missing, or not the file that the hub promised.
+        Cancelled: ``progress`` said stop.
+    """
     with store.lock(f"model-{name}", progress):
         if (path := weights.found(name)) is not None:
             return path

@@ -38,9 +38,11 @@ def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
 
 
 def pool(features: torch.Tensor, kind: str, prefix: int = 0) -> torch.Tensor:
-    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels). ``gem`` is the generalised
-    mean with power 3 over values clamped to be positive (Radenovic et al., TPAMI 2019); ``cls`` is
-    the first token; ``avg`` and ``max`` are over the patches alone."""
+    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels).
+
+    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et
+    al., TPAMI 2019); ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
+    """
     if features.ndim == 3:
         if kind == "cls":
             return features[:, 0]
@@ -73,9 +75,12 @@ class Listed:
 
 
 class Network(Compilable):
-    """A pretrained network without its classifier. A child gives what its library knows:
-    ``_library``, ``_preprocess`` and ``_dim`` for names off the table, ``_fetch``, ``_build`` and
-    ``_features``. Options of the name: ``pool`` and ``size``."""
+    """A pretrained network without its classifier.
+
+    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
+    the table, ``_fetch``, ``_build`` and ``_features``. Options of the name: ``pool`` and
+    ``size``.
+    """
 
     tier = "pretrained"
     batch = property(lambda self: precision.batch(32))  # type: ignore[assignment]
@@ -170,9 +175,12 @@ class Network(Compilable):
         return {**super().fingerprint(), **causes}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Read the weights into memory, downloading them first where needed. Raises UserError:
-        offline, damaged or foreign weights, an option that this network can't take. Raises
-        Cancelled: ``progress(done_bytes, total_bytes)`` said stop."""
+        """Read the weights into memory, downloading them first where needed.
+
+        Raises:
+            UserError: offline, damaged or foreign weights, an option that this network can't take.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         with self._lock:
             if self._model is None and not (self.ready and self.find_graph()):
                 self._read(progress)

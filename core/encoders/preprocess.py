@@ -112,8 +112,11 @@ class Preprocess:
 
 
 def from_timm(config: dict, name: str) -> Preprocess:
-    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`. Raises UserError: the network
-    does not take square RGB pictures."""
+    """timm's ``resolve_model_data_config`` -> :class:`Preprocess`.
+
+    Raises:
+        UserError: the network does not take square RGB pictures.
+    """
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise UserError(

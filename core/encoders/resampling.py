@@ -88,8 +88,10 @@ def _lines_first(image: np.ndarray, scaled: tuple[int, int]) -> bool:
 @lru_cache(256)
 def _weights(length: int, scaled: int, first: int, count: int, kind: Image.Resampling) -> Weights:
     """Of ``count`` resized positions from ``first`` on: where the sum begins in the original, int32
-    (count,), and the weights of what lies there, int32 (count, taps). Pillow itself is asked for
-    them, with combs whose teeth are further apart than a sum is long."""
+    (count,), and the weights of what lies there, int32 (count, taps).
+
+    Pillow itself is asked for them, with combs whose teeth are further apart than a sum is long.
+    """
     scale = length / scaled
     support = 3.0 * max(1.0, scale)  # of the widest filter
     gap = 2 * int(np.ceil(support)) + 3

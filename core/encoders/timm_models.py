@@ -40,8 +40,11 @@ CLASSES = "Trained to name 1,000 kinds of things"
 
 @dataclass(frozen=True, slots=True)
 class Package(Packed):
-    """A package with the weights of one timm model. Tensors are matched to timm's by their order,
-    every shape checked; counters of batches, which only training reads, may be missing."""
+    """A package with the weights of one timm model.
+
+    Tensors are matched to timm's by their order, every shape checked; counters of batches, which
+    only training reads, may be missing.
+    """
 
     model: str
     title: str
@@ -171,8 +174,11 @@ SHAPE = re.compile(r"[a-z0-9_]+(\.(?!imagenet1k_)[a-z0-9_]+)?")
 
 class TimmNetwork(Network):
     """A network of timm; without options its vector is what timm gives with the classifier taken
-    off. Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what
-    their training compares."""
+    off.
+
+    Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what
+    their training compares.
+    """
 
     _library = "timm"
 

@@ -23,8 +23,11 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 @dataclass(frozen=True, slots=True)
 class Slim:
     """A small member of a family: the timm name whose architecture it is, and what is narrower in
-    it. ``front`` names a packaged network whose early stages make the patches of a hybrid, with
-    their weights."""
+    it.
+
+    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their
+    weights.
+    """
 
     timm: str
     options: dict
@@ -71,8 +74,10 @@ KINDS = ("embedder", "siamese", "autoencoder")
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """How to build a network: ``backbone`` is a slim member, ``conv-autoencoder`` or any timm name.
+
     ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of
-    values 0..1."""
+    values 0..1.
+    """
 
     kind: str
     backbone: str
@@ -109,8 +114,11 @@ class Blueprint:
 
 
 def build(blueprint: Blueprint) -> torch.nn.Module:
-    """A network with random weights (from torch's own generator). Raises UserError: no such
-    backbone, or one that can't take pictures of this size."""
+    """A network with random weights (from torch's own generator).
+
+    Raises:
+        UserError: no such backbone, or one that can't take pictures of this size.
+    """
     from core.encoders.nets.autoencoder import Autoencoder
     from core.encoders.nets.embedder import Embedder
 

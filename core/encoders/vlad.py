@@ -80,9 +80,12 @@ class SiftVlad(Encoder):
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """PCA axes and k-means words of the gallery's descriptors, the same every time. Raises
-        UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
-        need."""
+        """PCA axes and k-means words of the gallery's descriptors, the same every time.
+
+        Raises:
+            UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
+                need.
+        """
         from sklearn.decomposition import PCA
 
         kept = [one for one in prepared if len(one)]

@@ -89,8 +89,11 @@ class Whitened(Encoder):
     def fit(
         self, vectors: Iterable[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Learn from the base's vectors of the gallery, float32 (n, base dim). Raises UserError:
-        fewer dimensions, or fewer pictures, than ``dim``."""
+        """Learn from the base's vectors of the gallery, float32 (n, base dim).
+
+        Raises:
+            UserError: fewer dimensions, or fewer pictures, than ``dim``.
+        """
         from sklearn.decomposition import PCA
 
         rows = vectors if isinstance(vectors, np.ndarray) else np.stack(list(vectors))

@@ -124,8 +124,10 @@ class Made:
 
 
 class Captions:
-    """The text tower of a network of timm, downloaded when first asked. ``repo`` is where both
-    towers were published, ``dim`` the length of the picture tower's vectors."""
+    """The text tower of a network of timm, downloaded when first asked.
+
+    ``repo`` is where both towers were published, ``dim`` the length of the picture tower's vectors.
+    """
 
     def __init__(self, name: str, repo: str, dim: int) -> None:
         self.name, self.repo, self.dim = name, repo, dim
@@ -157,8 +159,11 @@ class Captions:
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the text tower into memory, downloading it first where needed. Cheap to repeat.
-        Raises UserError: offline, damaged or foreign files, a tower that is not understood here.
-        Raises Cancelled: ``progress(done_bytes, total_bytes)`` said stop."""
+
+        Raises:
+            UserError: offline, damaged or foreign files, a tower that is not understood here.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
         self._ready(progress)
 
     def _ready(self, progress: Progress | None = None) -> Made:
@@ -237,8 +242,12 @@ class Captions:
 
 
 def planned(name: str, model: Mapping, dim: int) -> Plan:
-    """The measures of a text tower from open_clip's record of the whole model. Raises UserError: it
-    asks for what is not built here, or its vectors are not as long as the pictures'."""
+    """The measures of a text tower from open_clip's record of the whole model.
+
+    Raises:
+        UserError: it asks for what is not built here, or its vectors are not as long as the
+            pictures'.
+    """
     from core.encoders.nets.text_tower import POOLS, Plan
 
     text = {

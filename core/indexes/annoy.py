@@ -18,9 +18,12 @@ FILE = "index.ann"
 
 
 class Annoy(Beside):
-    """Angular distance on unit vectors, which has the order of the cosine. The library writes no
-    file of a size that it tells beforehand, so the forest is written once at the end of a build:
-    into a file without a name, from which it is mapped then."""
+    """Angular distance on unit vectors, which has the order of the cosine.
+
+    The library writes no file of a size that it tells beforehand, so the forest is written once at
+    the end of a build:
+    into a file without a name, from which it is mapped then.
+    """
 
     name = "annoy"
     title = "Annoy (trees)"

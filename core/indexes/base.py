@@ -128,8 +128,12 @@ class Index(ABC):
         """Let go of what a saved index has elsewhere: its folder is deleted next."""
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
-        """Index float32 (n, dim) unit rows. Raises UserError: too few vectors to train on, a wrong
-        knob, a package that is not installed. Raises Cancelled: ``progress`` said stop."""
+        """Index float32 (n, dim) unit rows.
+
+        Raises:
+            UserError: too few vectors to train on, a wrong knob, a package that is not installed.
+            Cancelled: ``progress`` said stop.
+        """
         resolved = self.resolve(self.build_knobs, knobs)
         self._check(vectors)
         self._need_package()
@@ -166,8 +170,12 @@ class Index(ABC):
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
         """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours
-        are spent on them. Raises UserError: too few vectors to train on (with the number needed), a
-        wrong knob, more memory or time than is allowed."""
+        are spent on them.
+
+        Raises:
+            UserError: too few vectors to train on (with the number needed), a wrong knob, more
+                memory or time than is allowed.
+        """
         self._fits(count, dim, **self.resolve(self.build_knobs, knobs))
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
@@ -283,8 +291,12 @@ class Index(ABC):
         self._save(folder)
 
     def load(self, folder: Path) -> None:
-        """Read what :meth:`save` wrote, by memory map where possible. Raises Unreadable: a file is
-        damaged. Raises UserError: a package is not installed."""
+        """Read what :meth:`save` wrote, by memory map where possible.
+
+        Raises:
+            Unreadable: a file is damaged.
+            UserError: a package is not installed.
+        """
         self._need_package()
         self._load(folder)
 
@@ -362,8 +374,11 @@ store.let_go_by(let_go)
 @dataclass(frozen=True, slots=True)
 class Knob:
     """A setting of an index: its default, the values worth trying and those allowed; ``about`` says
-    what it trades. ``more`` is 1 where a larger value finds more (and takes longer or more room),
-    -1 where a smaller one does, 0 where it is no question of effort."""
+    what it trades.
+
+    ``more`` is 1 where a larger value finds more (and takes longer or more room), -1 where a
+    smaller one does, 0 where it is no question of effort.
+    """
 
     default: int | float
     values: tuple[int | float, ...] = ()

@@ -19,7 +19,10 @@ QUERIES = 64
 
 class Diffusion(Beside):
     """Scores are no cosines: above 0 how much of the query's weight arrived at a row, by which the
-    reached rows are ranked. The others follow, by cosine, with their cosine less 1 as score."""
+    reached rows are ranked.
+
+    The others follow, by cosine, with their cosine less 1 as score.
+    """
 
     name = "diffusion"
     title = "Diffusion on a kNN graph"

@@ -78,9 +78,11 @@ ROWS = (
 
 
 class Hamming(Beside):
-    """A row of the table, built. With ``rerank`` = 0 the score is 1 - 2 x (differing bits) / bits:
-    the cosine of the two codes as vectors of -1 and +1, which for an encoder of bits is the cosine
-    itself."""
+    """A row of the table, built.
+
+    With ``rerank`` = 0 the score is 1 - 2 x (differing bits) / bits: the cosine of the two codes as
+    vectors of -1 and +1, which for an encoder of bits is the cosine itself.
+    """
 
     def __init__(self, row: Row) -> None:
         super().__init__()

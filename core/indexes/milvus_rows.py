@@ -241,8 +241,11 @@ def _finished(said: Mapping[str, Any] | None) -> bool:
 
 
 def load(place: Place, name: str, patience_s: float = float("inf")) -> None:
-    """Into the engine's memory, and wait for it. Raises Away: it is not there after ``patience_s``
-    seconds, as in a server that has just started."""
+    """Into the engine's memory, and wait for it.
+
+    Raises:
+        Away: it is not there after ``patience_s`` seconds, as in a server that has just started.
+    """
     ask(place, "load_collection", name, slow=True, _async=True)
     until = time.monotonic() + patience_s
     while ask(place, "get_load_state", name)["state"].name != "Loaded":

@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from core.faiss_loader import one_core
 from core.indexes.base import Unreadable
 from core.types import Progress, report
 
@@ -82,6 +83,11 @@ def own_planes(dim: int) -> Planes:
 def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = None) -> Planes:
     """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds:
     ``progress`` is asked all the time whether to stop, and counts none of the vectors as done."""
+    with one_core():
+        return _learned(vectors, bits, progress)
+
+
+def _learned(vectors: np.ndarray, bits: int, progress: Progress | None) -> Planes:
     sample = np.asarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float64)
     centre = sample.mean(axis=0)
     centred = sample - centre

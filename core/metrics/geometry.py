@@ -15,8 +15,11 @@ def occurrences(top: np.ndarray, gallery: int) -> np.ndarray:
 
 def hubness(counts: np.ndarray) -> dict[str, float]:
     """k-occurrence skewness (Radovanovic, Nanopoulos and Ivanovic, 2010), share never found, and
-    the largest hub. Skewness 0: every item is found about equally often. Large: a few hubs stand in
-    everyone's answer."""
+    the largest hub.
+
+    Skewness 0: every item is found about equally often. Large: a few hubs stand in everyone's
+    answer.
+    """
     from scipy.stats import skew  # half a second of every first page, were it read with the file
 
     mean = counts.mean() if len(counts) else 0.0
@@ -54,7 +57,10 @@ def threshold_for(
     scores: np.ndarray, right: np.ndarray, precision: float, fewest: int = 50
 ) -> float | None:
     """The lowest threshold at which pairs at or above it are right with this precision; None where
-    none is. Fewer than ``fewest`` pairs are no ground for a promise."""
+    none is.
+
+    Fewer than ``fewest`` pairs are no ground for a promise.
+    """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])
     # a threshold takes all pairs of one score

@@ -179,7 +179,10 @@ def holm_list(p_values: np.ndarray) -> np.ndarray:
 
 def shared_ranks(means: np.ndarray, adjusted: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
     """1 + the number of encoders that are certainly better (higher mean and adjusted p < alpha),
-    int64 (e,). Encoders that can't be told apart from the best share rank 1, and so on."""
+    int64 (e,).
+
+    Encoders that can't be told apart from the best share rank 1, and so on.
+    """
     better = (means[None, :] > means[:, None]) & (adjusted < alpha)
     return 1 + better.sum(axis=1)
 

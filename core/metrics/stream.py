@@ -16,7 +16,10 @@ DEEPEST = 100
 
 def interpolated_precision(lists: Ranked, levels: np.ndarray = LEVELS) -> np.ndarray:
     """Precision at recall levels, (q, levels): the best precision at any rank whose recall is at
-    least the level. NaN where R = 0, and 0 where the list ends before that recall."""
+    least the level.
+
+    NaN where R = 0, and 0 where the list ends before that recall.
+    """
     most = int(max(lists.relevant.max(initial=0), lists.order.max(initial=0), 1))
     best = np.zeros((len(lists), most))
     best[lists.row, lists.order - 1] = lists.order / lists.rank
@@ -40,7 +43,10 @@ def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
 @dataclass
 class Curves:
     """Means over evaluated queries of precision@K, recall@K and hit@K for K = 1..100, and of
-    precision at 101 recall levels. With ``groups`` > 1 the same for each class of queries."""
+    precision at 101 recall levels.
+
+    With ``groups`` > 1 the same for each class of queries.
+    """
 
     groups: int = 1
     evaluated: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -74,9 +74,12 @@ def revisited_ap(lists: Ranked) -> np.ndarray:
 
 
 def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy). Labels
-    that are equally frequent: the one whose first item stands higher wins. Needs ``labels`` of at
-    least min(K, n) places."""
+    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
+
+    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
+    of at least
+    min(K, n) places.
+    """
     if lists.labels is None or lists.own is None:
         raise ValueError("retrieval accuracy needs the labels of the lists")
     right = np.zeros(len(lists))
@@ -259,7 +262,10 @@ TERMS = {
 
 def metric(name: str) -> tuple[Metric, int | None]:
     """The row of a metric and its K: ``precision@10`` -> (precision@K, 10); ``mAP`` -> (mAP, None).
-    Raises UserError: no such metric, or a K that is missing, forbidden or 0."""
+
+    Raises:
+        UserError: no such metric, or a K that is missing, forbidden or 0.
+    """
     if name in TABLE and not TABLE[name].cut:
         return TABLE[name], None
     match = CUT.fullmatch(name)

@@ -66,7 +66,10 @@ class AlignedUmap(Umap):
 
 def turned_onto(places: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     """``places`` (n, 2) turned, mirrored and shifted, never stretched, to lie on ``anchor`` as well
-    as they can. Orthogonal Procrustes (Schönemann, 1966)."""
+    as they can.
+
+    Orthogonal Procrustes (Schönemann, 1966).
+    """
     from scipy.linalg import orthogonal_procrustes
 
     middle = places.mean(axis=0)

@@ -56,9 +56,12 @@ class Setting:
 
 
 class Projection(ABC):
-    """Unit vectors to a plane. A child writes ``_fit`` and ``_transform``. The base class refuses
-    what can't be drawn and says why, keeps the vectors that were fitted (by reference: a memory map
-    stays one) and checks what comes out."""
+    """Unit vectors to a plane.
+
+    A child writes ``_fit`` and ``_transform``. The base class refuses what can't be drawn and says
+    why, keeps the vectors that were fitted (by reference: a memory map stays one) and checks what
+    comes out.
+    """
 
     name: str = ""
     title: str = ""
@@ -94,8 +97,13 @@ class Projection(ABC):
         **params: float,
     ) -> np.ndarray:
         """Places of float32 (n, dim) rows: float32 (n, 2), the same for the same vectors and
-        parameters. Raises UserError: fewer than four points, fewer than three different ones, NaN,
-        or an unknown parameter. Raises Cancelled: ``progress`` said stop."""
+        parameters.
+
+        Raises:
+            UserError: fewer than four points, fewer than three different ones, NaN, or an unknown
+                parameter.
+            Cancelled: ``progress`` said stop.
+        """
         self.params = self.resolve(params)
         check(vectors)
         if anchor is not None and (not self.aligns or anchor.shape != (len(vectors), 2)):
@@ -300,8 +308,10 @@ def place(
 
 def memberships(distances: np.ndarray) -> np.ndarray:
     """Membership of each neighbour, float64 (q, k) in (0, 1], from distances (q, k), nearest first.
+
     exp(-(d - d_nearest) / sigma), sigma by bisection so that a row sums to log2(k): McInnes, Healy
-    and Melville, 2018, algorithm 3 (smooth kNN distances)."""
+    and Melville, 2018, algorithm 3 (smooth kNN distances).
+    """
     over = np.asarray(distances, np.float64)
     over = over - over[:, :1]
     target = np.log2(max(over.shape[1], 2))

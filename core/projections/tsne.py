@@ -11,8 +11,11 @@ from core.types import Progress, report
 @register
 class Tsne(Projection):
     """Van der Maaten and Hinton, 2008; Barnes-Hut, 2014. New vectors are placed among their
-    neighbours, as on a UMAP. scikit-learn's rounds can't be watched: progress says when they begin
-    and end, and a stop ends the process that makes the map."""
+    neighbours, as on a UMAP.
+
+    scikit-learn's rounds can't be watched: progress says when they begin and end, and a stop ends
+    the process that makes the map.
+    """
 
     name = "tsne"
     title = "t-SNE"

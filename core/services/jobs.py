@@ -75,8 +75,11 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id. Raises UserError: a visitor of a
-    public server may not, or has too many jobs; or the disk is full."""
+    """Run ``python -m core <arguments>`` as a job; returns its id.
+
+    Raises:
+        UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
+    """
     if ownership.is_visitor():
         waiting = sum(job.state == QUEUED for job in of_visitors())
         limits.check_job(arguments[0], len(listing(active_only=True)), waiting)
@@ -147,7 +150,11 @@ def _forget_old() -> None:
 
 
 def status(job: str) -> JobStatus:
-    """Where a job stands. Raises UserError: no such job."""
+    """Where a job stands.
+
+    Raises:
+        UserError: no such job.
+    """
     folder = _folder(job)
     stamp, known = _stamp(folder), _over.get(folder)
     if stamp is None or known is None or known[0] != stamp:
@@ -209,8 +216,11 @@ def _left(last: dict, done: int, total: int, speed: float) -> float | None:
 
 def retry(job: str) -> str:
     """Start once more what a job was told to do, and dismiss that job; returns the id of the new
-    one. What the first has finished is taken as it is. Raises UserError: no such job, or it is at
-    work."""
+    one. What the first has finished is taken as it is.
+
+    Raises:
+        UserError: no such job, or it is at work.
+    """
     before = status(job)
     if before.active:
         raise UserError(f"{before.title} is at work.", fix="Cancel it first.")

@@ -65,8 +65,11 @@ def find(name: str) -> Path:
 
 def rows(name: str) -> list[dict]:
     """The rows of a report without any per-query score, which takes milliseconds: the four names,
-    ``means``, ``latency``, ``card`` ...; none where it can't be read. Raises UserError: there is no
-    report of that name."""
+    ``means``, ``latency``, ``card`` ...; none where it can't be read.
+
+    Raises:
+        UserError: there is no report of that name.
+    """
     try:
         return json.loads((find(name) / "report.json").read_text())["rows"]
     except store.UNREADABLE:

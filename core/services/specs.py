@@ -87,8 +87,11 @@ def _pair(text: str, part: str) -> tuple[str, float]:
 
 def split_names(text: str) -> list[str]:
     """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with
-    their name. So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with
-    a capital letter, as no name does."""
+    their name.
+
+    So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with a capital
+    letter, as no name does.
+    """
     parts: list[str] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         if parts and (_of_factory(parts[-1], part) or _option(parts[-1], part)):

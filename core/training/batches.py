@@ -188,7 +188,10 @@ def augmenter(
 
 def pasted(views: torch.Tensor, share: float) -> torch.Tensor:
     """Some pictures shrunk to 45 to 90 % of the side and laid on another picture of the batch, at a
-    random place. uint8 (n, 3, size, size) -> the same; chance is torch's own."""
+    random place.
+
+    uint8 (n, 3, size, size) -> the same; chance is torch's own.
+    """
     import torch
     from torchvision.transforms.v2 import functional
 

@@ -114,8 +114,12 @@ class Trainer:
 
     def fit(self, progress: Progress | None = None) -> State:
         """Learn until the last epoch or until nothing gets better; goes on from the checkpoint
-        where there is one. Raises UserError: the loss is not a number any more, or the disk is
-        full. Raises Cancelled: ``progress`` said stop; a checkpoint is written first."""
+        where there is one.
+
+        Raises:
+            UserError: the loss is not a number any more, or the disk is full.
+            Cancelled: ``progress`` said stop; a checkpoint is written first.
+        """
         if self._resumed():
             self.run.rewind(self.state.step)
         elif (

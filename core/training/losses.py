@@ -16,9 +16,11 @@ Options = Callable[[Settings], dict]
 
 
 def leave_faiss_alone() -> None:
-    """Call before the package is first imported in a process. On import it loads a module of faiss
-    that replaces the search of every faiss index by one without search knobs. Nothing here uses
-    that module, so an empty one takes its place."""
+    """Call before the package is first imported in a process.
+
+    On import it loads a module of faiss that replaces the search of every faiss index by one
+    without search knobs. Nothing here uses that module, so an empty one takes its place.
+    """
     sys.modules.setdefault(PATCH, ModuleType(PATCH))
 
 

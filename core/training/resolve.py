@@ -26,7 +26,11 @@ OURS = (*SLIM, AUTOENCODER)
 
 def resolve(settings: Settings) -> Settings:
     """The settings with everything decided that was left open, and checked as far as that goes
-    without pictures. Raises UserError: what can't work, before anything is read or written."""
+    without pictures.
+
+    Raises:
+        UserError: what can't work, before anything is read or written.
+    """
     settings = draft(settings)
     if settings.precision == "auto":
         settings = override(settings, {"precision": "bf16" if _has_bf16() else "fp32"})

@@ -166,7 +166,11 @@ def _note(run: Run, settings: Settings, created: float, asked: Mapping[str, obje
 
 def create(settings: Settings, name: str = "", asked: Mapping[str, object] | None = None) -> Run:
     """A new run's folder; ``asked`` are the settings that somebody chose, before others were
-    decided. Raises UserError: the name is taken or not allowed, or the disk is full."""
+    decided.
+
+    Raises:
+        UserError: the name is taken or not allowed, or the disk is full.
+    """
     run = Run(name or new_id())
     if not ID.fullmatch(run.id):
         raise UserError(
@@ -314,8 +318,12 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None = None
 ) -> dict:
-    """Fill ``parts`` and the optimiser; returns the state. Raises Damaged: the file is not what was
-    written; nothing is filled then. Raises UserError: it belongs to another network."""
+    """Fill ``parts`` and the optimiser; returns the state.
+
+    Raises:
+        Damaged: the file is not what was written; nothing is filled then.
+        UserError: it belongs to another network.
+    """
     state, tensors = _read_checkpoint(path)
     try:
         for part, module in parts.items():

@@ -205,7 +205,11 @@ def recipe_names() -> list[str]:
 
 def read_recipe(name: str) -> Settings:
     """A recipe's settings; ``extends`` names another recipe whose values hold where this one is
-    silent. Raises UserError: unknown recipe, unknown or malformed setting."""
+    silent.
+
+    Raises:
+        UserError: unknown recipe, unknown or malformed setting.
+    """
     if name not in recipe_names():
         raise UnknownName("recipe", name, recipe_names())
     told = tomllib.loads((RECIPES / f"{name}.toml").read_text())

@@ -24,9 +24,12 @@ MOST_VALIDATION = 2000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One dataset as training sees it. ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,)
-    positions in ``classes``, -1 without; ``train`` and ``validation`` int64 rows, disjoint.
-    ``field`` is what the classes are, ``held`` the ids of the pictures kept back."""
+    """One dataset as training sees it.
+
+    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1
+    without; ``train`` and ``validation`` int64 rows, disjoint. ``field`` is what the classes are,
+    ``held`` the ids of the pictures kept back.
+    """
 
     name: str
     locator: str
@@ -43,8 +46,12 @@ class Source:
 def open_sources(
     settings: Settings, needs_labels: bool, progress: Progress | None = None
 ) -> list[Source]:
-    """All sources of a run, decoded. Raises UserError: no dataset, no labels where the loss needs
-    them, a class with one picture, one class alone."""
+    """All sources of a run, decoded.
+
+    Raises:
+        UserError: no dataset, no labels where the loss needs them, a class with one picture, one
+            class alone.
+    """
     opened = opened_datasets(settings)
     # all checked before the first is decoded
     planned = [_plan(dataset, settings, needs_labels) for dataset in opened]
@@ -221,8 +228,10 @@ def split(
     labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from and rows kept back: whole groups (instances) where known, else the same
-    share of every class. A class or group always leaves two pictures or more on the side that it is
-    on. Rows come sorted."""
+    share of every class.
+
+    A class or group always leaves two pictures or more on the side that it is on. Rows come sorted.
+    """
     rng = np.random.default_rng(seed)
     share = min(share, MOST_VALIDATION / max(len(labels), 1))
     known = np.array([group is not None for group in groups])

@@ -79,8 +79,11 @@ class Terms(nn.Module):
 
     def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
         """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch
-        (:func:`ranked_unlike`). The teacher's mean is taken away first: what all pictures share
-        says nothing, and fills most of a cosine."""
+        (:func:`ranked_unlike`).
+
+        The teacher's mean is taken away first: what all pictures share says nothing, and fills most
+        of a cosine.
+        """
         own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
         taught = nn.functional.normalize(self._centred(batch["taught"]))
         near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)

@@ -146,9 +146,12 @@ def _fixed_size(network: torch.nn.Module) -> bool:
 
 
 def work(run: Run, progress: Progress | None = None) -> Path:
-    """Train, from the start or from the checkpoint, and export; returns the model's folder. Raises
-    UserError: the run, its data or its checkpoint can't be used, or the loss blew up. Raises
-    Cancelled: stopped; the run can be resumed."""
+    """Train, from the start or from the checkpoint, and export; returns the model's folder.
+
+    Raises:
+        UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
+        Cancelled: stopped; the run can be resumed.
+    """
     settings = run.settings()
     run.mend()
     run.write("phase", 0, what=PICTURES)
@@ -268,8 +271,13 @@ def write_model(
     name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half"
 ) -> Path:
     """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
+
     ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale
-    a row). Raises UserError: the disk is full, or the name is not allowed."""
+    a row).
+
+    Raises:
+        UserError: the disk is full, or the name is not allowed.
+    """
     from safetensors.torch import save_file
 
     final = store.root() / "models" / name

@@ -252,9 +252,11 @@ def _compared(
 
 
 def _convert(whole: Callable, model: torch.nn.Module, pictures: np.ndarray, file: Path) -> None:
-    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape. The
-    front end is asked directly: ``openvino.convert_model`` reports to a server where the package
-    for that is installed."""
+    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape.
+
+    The front end is asked directly: ``openvino.convert_model`` reports to a server where the
+    package for that is installed.
+    """
     import openvino
     import torch
     from openvino.frontend import FrontEndManager

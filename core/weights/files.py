@@ -93,8 +93,11 @@ def remember(path: Path, digest: str) -> str:
 
 def read(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, torch.Tensor]:
     """Names to tensors, without ever running what the file holds; those that are ``wanted``, where
-    not all are. Raises UserError: the file is truncated, is no weights file, or holds more than
-    tensors."""
+    not all are.
+
+    Raises:
+        UserError: the file is truncated, is no weights file, or holds more than tensors.
+    """
     try:
         return _tensors(path, wanted or (lambda _: True))
     except UserError:

@@ -63,7 +63,10 @@ def there(package: str) -> bool:
 
 def installed(row: Packed) -> Path | None:
     """The file of an installed package of the right version and size that was not found damaged, or
-    None. Listing asks for it, so the digest is left to :func:`verified`."""
+    None.
+
+    Listing asks for it, so the digest is left to :func:`verified`.
+    """
     path = _located(row.file)
     try:
         stat = path.stat() if path else None

@@ -165,8 +165,11 @@ QUICK_S = 0.1
 
 class Fresh(Generic[T]):
     """``make()`` is called at once, then again whenever :meth:`get` finds the value older than
-    ``ttl`` seconds. Raises UserError: whatever ``make`` raises, from the constructor and from
-    :meth:`get`."""
+    ``ttl`` seconds.
+
+    Raises:
+        UserError: whatever ``make`` raises, from the constructor and from :meth:`get`.
+    """
 
     def __init__(self, make: Callable[[], T], ttl: float) -> None:
         self._make, self._ttl = make, ttl

@@ -58,8 +58,9 @@ _figures = st.components.v2.component(
 
 
 def folding_menu() -> None:
-    """The menu, which lies over the page of a phone, goes away when something of it was chosen."""
-    _menu(key="folding_menu", data=None)
+    """The menu, which lies over the page of a phone, goes away when something of it was chosen; and
+    a page whose theme changed is drawn again in its colours."""
+    _menu(key="folding_menu", data=None, on_themed_change=_nothing)
 
 
 def _nothing() -> None:

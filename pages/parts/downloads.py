@@ -17,7 +17,11 @@ MAX_AT_ONCE = 3
 
 def start(kind: str, name: str, title: str) -> str:
     """Fetch a ``dataset`` or the weights of an ``encoder`` in a process of its own; one that runs
-    already is joined. Raises UserError: enough downloads run already."""
+    already is joined.
+
+    Raises:
+        UserError: enough downloads run already.
+    """
     running = active(kind, name)
     if (
         running is None

@@ -17,7 +17,10 @@ process has loaded its networks."""
 
 def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[str], str]:
     """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in
-    about 16 s``. What is chosen already stands in a small label of its own, by its title alone."""
+    about 16 s``.
+
+    What is chosen already stands in a small label of its own, by its title alone.
+    """
 
     @cache  # Streamlit asks several times for each
     def label(name: str) -> str:
@@ -29,7 +32,10 @@ def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[st
 
 def state_words(name: str, locators: Sequence[str]) -> str:
     """``ready`` where it is built for every data set; else what stands in the way: a build, a
-    download. Loads nothing. Without a data set only what has to be downloaded is said."""
+    download. Loads nothing.
+
+    Without a data set only what has to be downloaded is said.
+    """
     row = cached.encoder_row(name)
     if row is None:
         return ""
@@ -45,9 +51,11 @@ def state_words(name: str, locators: Sequence[str]) -> str:
 
 
 def meant(chosen: Iterable[str]) -> list[str]:
-    """The names of what was chosen, each once. A browser sends the words that it shows. Where they
-    have changed since (a build has ended), Streamlit takes the old words for something newly
-    typed."""
+    """The names of what was chosen, each once.
+
+    A browser sends the words that it shows. Where they have changed since (a build has ended),
+    Streamlit takes the old words for something newly typed.
+    """
     return list(dict.fromkeys(_name(one) for one in chosen))
 
 

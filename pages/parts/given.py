@@ -28,9 +28,11 @@ def first_query(locator: str) -> str:
 
 
 def opening(locator: str) -> list[str]:
-    """The encoders that a data set opens with: those that are built for it, the best first. The
-    embedded gallery has three that tell most beside one another; they also stand, with an offer to
-    build them, where nothing is built yet."""
+    """The encoders that a data set opens with: those that are built for it, the best first.
+
+    The embedded gallery has three that tell most beside one another; they also stand, with an offer
+    to build them, where nothing is built yet.
+    """
     known = [row["name"] for row in cached.encoder_rows()]
     first = [name for name in FIRST_ENCODERS if name in known] or known[:3]
     if locator == FIRST_DATASET:

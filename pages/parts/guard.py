@@ -30,7 +30,10 @@ T = TypeVar("T")
 
 def guarded(call: Callable[[], T], what: str) -> T:
     """``call()``; an error that nobody foresaw (a bug, an encoder file of the user's) becomes a
-    UserError that names it. Streamlit's own stops and reruns are no errors and pass through."""
+    UserError that names it.
+
+    Streamlit's own stops and reruns are no errors and pass through.
+    """
     try:
         return call()
     except UserError:
@@ -55,8 +58,10 @@ def public(words: str) -> str:
 
 def unforeseen(error: Exception) -> bool:
     """What a page, a fragment or a callback left uncaught outside of :func:`run`, as values do that
-    no browser sends for a control: a sentence of ours in place of Streamlit's. Returns True: the
-    error has been told."""
+    no browser sends for a control: a sentence of ours in place of Streamlit's.
+
+    Returns True: the error has been told.
+    """
     number = logs.request()
     log.error("%s: %s", type(error).__name__, error)
     with ownership.settled():

@@ -67,8 +67,11 @@ class View:
 
 def restore(own: Collection[str] = ()) -> None:
     """Put a link that was opened (or gone back to) into the session; keep what is there where there
-    is no link. ``own``: parameters that mean something else on this page. Without a link a page
-    opens with what this session has just built, where the view does not hold that already."""
+    is no link. ``own``: parameters that mean something else on this page.
+
+    Without a link a page opens with what this session has just built, where the view does not hold
+    that already.
+    """
     here = PARAMS.but(own)
     params = here.given() or _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):

@@ -58,8 +58,11 @@ def said(key: str, event: str) -> object:
 
 def noting_each(key: str, event: str) -> Callable[[], None]:
     """The same for what may be said several times before the page comes to it; :func:`each` gives
-    all of it. Of two messages that wait Streamlit keeps the later one. So the component says all
-    again that was not heard (:func:`heard`), each as [number, value]."""
+    all of it.
+
+    Of two messages that wait Streamlit keeps the later one. So the component says all again that
+    was not heard (:func:`heard`), each as [number, value].
+    """
     return partial(_hear_each, key, event)
 
 

@@ -22,8 +22,11 @@ CAMERA_OPEN = "camera_open"
 
 def panel(view: View, subject: Subject | None = None) -> None:
     """The query's picture, which takes another one however it comes; Back, camera and gallery;
-    examples below. ``subject`` is what was found on it and what can be chosen there; None where a
-    page searches with all of it."""
+    examples below.
+
+    ``subject`` is what was found on it and what can be chosen there; None where a page searches
+    with all of it.
+    """
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
     drawn = subject.drawn if subject else {}

@@ -106,7 +106,10 @@ def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
 
 def take(key: str) -> None:
     """The person chose a part of a query: ``serial|x0,y0,x1,y1|query``; no numbers are all of it.
-    Called before the page runs. A part of a picture that is no longer the query is passed over."""
+    Called before the page runs.
+
+    A part of a picture that is no longer the query is passed over.
+    """
     serial, text, query = [*str(st.session_state[key]["boxed"] or "").split("|", 2), "", ""][:3]
     if not (serial.isascii() and serial.isdigit() and len(serial) < 10):
         return

@@ -81,8 +81,11 @@ def names(separator: str, most: int) -> Kind:
 @dataclass(frozen=True, slots=True)
 class Param:
     """One parameter: its name in the link, where the session keeps it, how it is said, and its
-    default (or what finds that out). A default is written only where ``always``. ``get`` and
-    ``put`` stand in place of ``key`` where the session keeps it in parts."""
+    default (or what finds that out).
+
+    A default is written only where ``always``. ``get`` and ``put`` stand in place of ``key`` where
+    the session keeps it in parts.
+    """
 
     name: str
     key: str = ""

@@ -49,7 +49,10 @@ def bar(
     job: JobStatus, name: str, said: str = "", about: str = "", then: Callable[[], None] = _nothing
 ) -> None:
     """Title, how far (``said``), a button that stops the job, and a line ``about`` it; ``then`` is
-    called after a stop. ``name`` tells the bars of one page apart."""
+    called after a stop.
+
+    ``name`` tells the bars of one page apart.
+    """
     with st.container(key=f"panel_job_{name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             row_html(job.title, said or builds.progress_words(job))

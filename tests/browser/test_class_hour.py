@@ -18,7 +18,7 @@ COMPARED = "compare?encoders=hog.8x8,hsv.12x4x4&k=5&query=item:mug-16-0"
 def lesson(page) -> None:
     """The class predicts, and the system answers."""
     page.locator(".st-key-learn_choices button").first.click()
-    expect(page.get_by_text(re.compile(r"^(Predicted|Surprised)"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^(Correct|Not this time)"))).to_be_visible()
     expect(page.locator(".st-key-learn_part_2 .learn-answer")).to_have_count(4)
     expect(page.locator(".tally")).to_contain_text("of 1 right")
 

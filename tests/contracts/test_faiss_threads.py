@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import core
 from core import faiss_loader
+from core.indexes.planes import learned_planes
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,16 @@ def test_threads_of_a_team_sleep_unless_the_user_says_otherwise(wish):
     wanted = wish or "PASSIVE"
     assert told.stdout.strip() == wanted
     assert f"OMP_WAIT_POLICY = '{wanted}'" in told.stderr, "what the library itself has read"
+
+
+def test_planes_are_learned_on_one_core_and_numpy_has_all_of_them_again():
+    vectors = np.random.default_rng(0).standard_normal((60, 16), dtype=np.float32)
+
+    def taken() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    meanwhile: set[int] = set()
+    with threadpool_limits(2, user_api="blas"):
+        learned_planes(vectors, 16, lambda done, total: meanwhile.update(taken()) or True)
+        assert meanwhile == {1}
+        assert taken() == {2}

@@ -124,6 +124,12 @@ def test_what_was_measured_and_does_not_fit():
         in recommend(2720, 192, 10**6, 0.95, few[:1]).sentence
     )
     assert "nothing of this size was measured here" in recommend(2720, 192, 10**6, 0.95).sentence
+    plain = replace(point("exact", 1.0, 0.2, 1_000_000, 2720), dim=192)
+    told = recommend(50_000, 192, 10**9, 0.95, [plain]).exact  # its time grows with the gallery
+    assert told.startswith(
+        "Exact search would miss nothing, with 38.4 MB of memory and about 3.7 ms"
+    )
+    assert recommend(50_000, 192, 10**9, 0.95).exact == ""
     measured = replace(few[0], index="sq8", ram_bytes=2_000_000)
     assert recommend(2720, 192, 10**6, 0.95, [measured]).index == "pq"
 

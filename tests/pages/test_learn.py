@@ -37,7 +37,7 @@ def test_a_lesson_opens_by_its_link_and_answers_a_prediction(open_page, name):
     assert not app.exception
     assert "You chose" in notes(app)
     outcome = component(app, "learn_tally")["outcome"]
-    assert outcome["right"] == ("Predicted." in notes(app))
+    assert outcome["right"] == ("Correct." in notes(app))
     app.button(key=f"learn_next_{name}").click().run()
     assert component(app, "learn_tally")["outcome"] is None
     assert not app.exception

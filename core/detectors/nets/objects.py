@@ -29,8 +29,11 @@ FAR = 5.0
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 below its head, frozen: uint8 pixels to three maps. Raises UserError: the
-    package with the weights is missing or damaged."""
+    """EfficientNet-Lite0 below its head, frozen: uint8 pixels to three maps.
+
+    Raises:
+        UserError: the package with the weights is missing or damaged.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,8 +30,11 @@ class Centre(nn.Module):
 
 class Autoencoder(nn.Module):
     """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov,
-    2006). The embedding is this code; with ``mirror`` the sum of two unit vectors, of the picture's
-    code and of its mirror image's. Drawings are always of one code."""
+    2006).
+
+    The embedding is this code; with ``mirror`` the sum of two unit vectors, of the picture's code
+    and of its mirror image's. Drawings are always of one code.
+    """
 
     widths = (32, 64, 128, 192)
 

@@ -10,8 +10,12 @@ from core.weights import lean
 
 class Front(nn.Module):
     """Pixels (n, 3, h, w) -> feature map (n, 112, h / 16, w / 16) of a network's stem and first
-    five stages. It never learns: edges, textures and parts are found in the same way everywhere,
-    and without a backward pass through it a transformer behind it costs a third."""
+    five stages.
+
+    It never learns: edges, textures and parts are found in the same way everywhere, and without a
+    backward pass through it a
+    transformer behind it costs a third.
+    """
 
     stages, stride = 5, 16
 

@@ -231,8 +231,10 @@ def show(code: str, number: int, *, revealed: bool = False) -> None:
 
 def vote(code: str, number: int, voter: str, choice: str) -> None:
     """Count a vote; voting again in the same round replaces it. It is on disk when this returns.
-    Raises UserError: no such choice or round; the round is over or not yet open; the room is
-    full."""
+
+    Raises:
+        UserError: no such choice or round; the round is over or not yet open; the room is full.
+    """
     if choice not in CHOICES:
         raise UserError(f"There is no choice {choice[:20]!r}.", f"{', '.join(CHOICES)}.")
     if not voter or len(voter) > MAX_NAME:

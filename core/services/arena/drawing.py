@@ -28,8 +28,11 @@ def drawn(
     dataset: Dataset, encoders: Sequence[str], count: int, k: int = K, seed: int = 0
 ) -> list[Round]:
     """``count`` rounds: every pair of encoders comes as often as another, no query twice, and which
-    one is left is drawn. Raises UserError: fewer than two encoders, embeddings that are not built,
-    or too few pictures."""
+    one is left is drawn.
+
+    Raises:
+        UserError: fewer than two encoders, embeddings that are not built, or too few pictures.
+    """
     names = list(dict.fromkeys(encoders))
     if len(names) < 2:
         raise UserError("An arena needs two encoders to compare.", fix="Choose another one.")

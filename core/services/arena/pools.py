@@ -43,8 +43,11 @@ class Unjudged:
 
 def pool(dataset: Dataset, encoders: Sequence[str], query: str, k: int = DEPTH) -> list[str]:
     """The first ``k`` hits of every encoder, each once, in an order that says nothing of ranks and
-    is the same for every judge. Raises UserError: embeddings that are not built, or a picture that
-    is no query."""
+    is the same for every judge.
+
+    Raises:
+        UserError: embeddings that are not built, or a picture that is no query.
+    """
     found: dict[str, None] = {}
     for name in dict.fromkeys(encoders):
         lists = first_hits(dataset, name, None, [query], k)
@@ -82,7 +85,10 @@ def qrels(judged: Judgements) -> Iterator[str]:
 
 def evaluated(dataset: Dataset, encoders: Sequence[str], judged: Judgements) -> Report:
     """A report over the judged queries, one cell an encoder, which Metrics shows like any other.
-    Raises UserError: nothing was judged to fit, or embeddings that are not built."""
+
+    Raises:
+        UserError: nothing was judged to fit, or embeddings that are not built.
+    """
     queries = [id for id, items in sorted(judged.items()) if any(items.values())]
     if not queries:
         raise UserError(

@@ -21,8 +21,10 @@ FIRST = 20
 @dataclass(frozen=True, slots=True)
 class Audited:
     """``rows``: definition, formula, who uses it, value, steps, package (name or empty), theirs
-    (its value or None). ``shown``: the first ranks as (item id, relevant). ``hits`` are all ranks
-    of relevant items."""
+    (its value or None).
+
+    ``shown``: the first ranks as (item id, relevant). ``hits`` are all ranks of relevant items.
+    """
 
     query: str
     encoder: str
@@ -37,9 +39,14 @@ class Audited:
 def audit(
     dataset: Dataset, encoder_name: str, query: str, protocol_name: str | None = None, k: int = 10
 ) -> Audited:
-    """Score one query's whole list. Packages are asked where they are installed (all but trec_eval
-    always are). Raises UserError: the embeddings are not built, no such query under the protocol,
-    or nothing relevant to find."""
+    """Score one query's whole list.
+
+    Packages are asked where they are installed (all but trec_eval always are).
+
+    Raises:
+        UserError: the embeddings are not built, no such query under the protocol, or nothing
+            relevant to find.
+    """
     if not 1 <= k <= 1000:
         raise UserError(f"K = {k} was asked for.", "K is from 1 to 1000.")
     encoder = with_vectors(dataset, encoder_name).encoder

@@ -202,8 +202,11 @@ def cell(
     progress: Progress | None = None,
 ) -> Cell:
     """Evaluate, or read what was evaluated. The embeddings have to be built; an index is built
-    where it is missing. Raises UserError: unknown names or knobs, or embeddings that are not
-    built."""
+    where it is missing.
+
+    Raises:
+        UserError: unknown names or knobs, or embeddings that are not built.
+    """
     encoder = bound(dataset, encoder_name).encoder
     found = stored.read(dataset, encoder)
     items, by = stored.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)

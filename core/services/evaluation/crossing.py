@@ -135,8 +135,11 @@ def parsed(name: str, data: bytes) -> Table:
 
 def joined(queries: Sequence[Dataset], gallery: Dataset, join: Table) -> Joined:
     """The data set in which queries of ``queries`` search ``gallery``. Its definition is kept: its
-    locator opens it again. Raises UserError: no queries, an unknown class, nothing joined, or the
-    same data set on both sides."""
+    locator opens it again.
+
+    Raises:
+        UserError: no queries, an unknown class, nothing joined, or the same data set on both sides.
+    """
     if not queries:
         raise UserError(
             "No data set of queries was named.",
@@ -215,9 +218,12 @@ def keep_table(file: str, data: bytes) -> str:
 def _classes(
     dataset: Dataset, queries: Sequence[Dataset], gallery: Dataset, join: Table
 ) -> dict[str, str]:
-    """Class of the data set -> class of the gallery. Rows that name a data set are for it alone;
-    one that no row names takes every row whose class it has, since a folder may bear any name. A
-    class that is nowhere is an error, and none that another of ``queries`` has."""
+    """Class of the data set -> class of the gallery.
+
+    Rows that name a data set are for it alone; one that no row names takes every row whose class it
+    has, since a folder may bear any name. A class that is nowhere is an error, and none that
+    another of ``queries`` has.
+    """
     if join.name == SAME:
         return {name: name for name in sorted(classes_of(dataset) & classes_of(gallery))}
     known = classes_of(dataset)

@@ -57,7 +57,10 @@ class Gain:
 
 def gains(report: Report, metric: str = "mAP") -> list[Gain]:
     """Every re-ranked and every fused cell of a report, in its order; empty where it has none.
-    Raises UserError: the metric's per-query scores are not in the report."""
+
+    Raises:
+        UserError: the metric's per-query scores are not in the report.
+    """
     found = []
     for dataset, protocol in boards(report):
         cells = cells_of(report, dataset, protocol)

@@ -67,8 +67,11 @@ def aligned(
     cells: Sequence[Cell], metric: str, group: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scores (q, e) of the queries that every cell evaluated (of one class where asked), with ids,
-    groups and clusters (q,). Raises UserError: the metric's per-query scores are not in the
-    report."""
+    groups and clusters (q,).
+
+    Raises:
+        UserError: the metric's per-query scores are not in the report.
+    """
     for cell in cells:
         if metric not in cell.scores:
             kept = ", ".join(name for name in cell.scores)
@@ -92,8 +95,11 @@ def aligned(
 def leaderboard(
     report: Report, dataset: str, protocol: str, metric: str = "mAP", group: str | None = None
 ) -> Leaderboard:
-    """Standings under one metric, over all queries or those of one class. Raises UserError: no such
-    board, metric or class; or no query can be evaluated (and why)."""
+    """Standings under one metric, over all queries or those of one class.
+
+    Raises:
+        UserError: no such board, metric or class; or no query can be evaluated (and why).
+    """
     cells = cells_of(report, dataset, protocol)
     scores, ids, groups, clusters = aligned(cells, metric, group)
     unjudged = int((~cells[0].evaluated).sum())
@@ -171,7 +177,11 @@ def means_of(
     report: Report, dataset: str, protocol: str, metric: str, group: str | None = None
 ) -> dict[tuple[str, str], float]:
     """(encoder, index) -> mean over the queries that every encoder evaluated, as in
-    :func:`leaderboard`. Raises UserError: no such board or metric, or no query can be evaluated."""
+    :func:`leaderboard`.
+
+    Raises:
+        UserError: no such board or metric, or no query can be evaluated.
+    """
     cells = cells_of(report, dataset, protocol)
     scores, ids, _, _ = aligned(cells, metric, group)
     if not len(ids):
@@ -204,7 +214,10 @@ def by_class(scores: np.ndarray, groups: np.ndarray) -> tuple[list[str], np.ndar
 
 def seen_in_words(cells: Iterable[Cell]) -> dict[str, list[str]]:
     """What encoders have seen of the pictures, in words -> the encoders of which that is true;
-    without those that saw none. Empty for reports of before it was noted."""
+    without those that saw none.
+
+    Empty for reports of before it was noted.
+    """
     found: dict[str, list[str]] = {}
     for cell in cells:
         if cell.card.get("seen", NONE) != NONE and cell.encoder not in found.setdefault(
@@ -216,7 +229,11 @@ def seen_in_words(cells: Iterable[Cell]) -> dict[str, list[str]]:
 
 def classes_of(report: Report, dataset: str, protocol: str, metric: str) -> list[dict]:
     """Each class of a board's queries: ``class``, ``queries`` and ``means``, one (encoder, index,
-    mean) for each cell. Raises UserError: no such board or metric."""
+    mean) for each cell.
+
+    Raises:
+        UserError: no such board or metric.
+    """
     cells = cells_of(report, dataset, protocol)
     scores, ids, groups, _ = aligned(cells, metric)
     if not len(ids):
@@ -252,8 +269,11 @@ def nothing_to_evaluate(cell: Cell, group: str | None = None) -> UserError:
 @dataclass(frozen=True, slots=True)
 class Separation:
     """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win /
-    tie / loss counts. ``best`` and ``least`` are places in ``ids``: the largest differences for and
-    against ``one``, one of each object."""
+    tie / loss counts.
+
+    ``best`` and ``least`` are places in ``ids``: the largest differences for and against ``one``,
+    one of each object.
+    """
 
     one: str
     other: str
@@ -279,8 +299,11 @@ def separate(
     group: str | None = None,
 ) -> Separation:
     """Which queries (of one class where asked) one encoder answers better than another (``p``:
-    paired permutation test, not corrected). Raises UserError: an encoder that this board does not
-    hold, or no query that both evaluated."""
+    paired permutation test, not corrected).
+
+    Raises:
+        UserError: an encoder that this board does not hold, or no query that both evaluated.
+    """
     cells = [_cell_of(cells_of(report, dataset, protocol), name) for name in (one, other)]
     scores, ids, _, clusters = aligned(cells, metric, group)
     if not len(ids):
@@ -358,7 +381,11 @@ def standings(
     group: str | None = None,
 ) -> Leaderboard:
     """:func:`core.services.evaluation.leaderboard.leaderboard` of a report that lies in ``folder``,
-    from the disk where it was worked out before. Raises UserError: as there."""
+    from the disk where it was worked out before.
+
+    Raises:
+        UserError: as there.
+    """
     made: list[Leaderboard] = []
 
     def write(place: Path) -> dict:

@@ -60,8 +60,12 @@ class Looker:
 
 
 def look_of(encoder: Encoder, index: IndexSpec, protocol: Protocol, size: int) -> SecondLook | None:
-    """The second look of an evaluation. Raises UserError: an encoder that can't be re-ranked, an
-    unknown re-ranker, or key points of queries that are cropped."""
+    """The second look of an evaluation.
+
+    Raises:
+        UserError: an encoder that can't be re-ranked, an unknown re-ranker, or key points of
+            queries that are cropped.
+    """
     look = second_look(encoder, index.reranker, size)
     if look is not None and look.reranker.sees == "key points" and protocol.crop:
         raise UserError(

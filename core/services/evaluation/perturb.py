@@ -161,8 +161,11 @@ def live(
     dataset: Dataset, item_id: str, name: str, strength: float, encoders: Sequence[str]
 ) -> tuple[bytes, list[Outcome]]:
     """One picture, distorted, through several built encoders: the picture as WebP, and what became
-    of its answer. Raises UserError: no such picture or distortion, or embeddings that are not
-    built."""
+    of its answer.
+
+    Raises:
+        UserError: no such picture or distortion, or embeddings that are not built.
+    """
     item = item_of(dataset, item_id)
     image = images.decode(dataset.read(item))
     changed = distort(image, name, strength)

@@ -39,7 +39,11 @@ def csv(report: Report) -> str:
 
 def scores_csv(report: Report, dataset: str, protocol: str) -> str:
     """One row a query and encoder of one board: its class, what it was resampled with, R, and every
-    score that was kept. Raises UserError: no such board."""
+    score that was kept.
+
+    Raises:
+        UserError: no such board.
+    """
     import pandas as pd
 
     frames = [
@@ -109,7 +113,11 @@ def markdown(
     metrics: Sequence[str] = ("mAP", "hit@1", "precision@10"),
 ) -> str:
     """A Markdown table of one board: rank under the first metric, and means with the half width of
-    their intervals. Raises UserError: no such board."""
+    their intervals.
+
+    Raises:
+        UserError: no such board.
+    """
     kept = [name for name in metrics if name in metrics_of(report)] or metrics_of(report)[:1]
     boards = [leaderboard(report, dataset, protocol, metric) for metric in kept]
     cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
@@ -146,8 +154,10 @@ def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None)
 def trec_run(
     dataset: Dataset, encoder: str, protocol_name: str | None = None, depth: int = 1000
 ) -> Iterator[str]:
-    """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed. The
-    score falls strictly with the rank, because trec_eval breaks ties by name in its own way."""
+    """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed.
+
+    The score falls strictly with the rank, because trec_eval breaks ties by name in its own way.
+    """
     vectors, roles, names = _roles(dataset, encoder, protocol_name)
     start = 0
     for block in stream.blocks(vectors, roles, min(depth, len(roles.gallery))):

@@ -71,9 +71,11 @@ class Source:
 
 
 def seen(encoder: Encoder, dataset: Dataset, protocol: Protocol | None = None) -> Seen:
-    """Whether an encoder was trained on pictures of a data set. Of a cross-domain set each part is
-    asked for itself, under ``protocol`` (the usual one without) those that take part; having
-    learned from the gallery counts as its training part."""
+    """Whether an encoder was trained on pictures of a data set.
+
+    Of a cross-domain set each part is asked for itself, under ``protocol`` (the usual one without)
+    those that take part; having learned from the gallery counts as its training part.
+    """
     members = dataset.members_of(protocol or dataset.protocol())
     if not members:
         return _one(encoder, dataset)
@@ -144,7 +146,11 @@ def _taught(encoder: Encoder, dataset: Dataset, kind: str) -> str:
 
 def sources(encoder: Encoder) -> Iterator[Source]:
     """Every set that the weights of an encoder learned from, those of the weights that they began
-    as included. Raises Unknown: nobody knows."""
+    as included.
+
+    Raises:
+        Unknown: nobody knows.
+    """
     if isinstance(encoder, Untrained):
         return
     if encoder.base is not None:
@@ -176,8 +182,11 @@ def _of_card(card: dict) -> Iterator[Source]:
 
 def _began_as(card: dict) -> list[str]:
     """Names of the networks whose weights this one began with: another of ours, published ones,
-    those of a hybrid's front. Where the first is not here, a backbone that is published by that
-    name is taken to have begun with what is published."""
+    those of a hybrid's front.
+
+    Where the first is not here, a backbone that is published by that name is taken to have begun
+    with what is published.
+    """
     backbone, before = card.get("network", {}).get("backbone", ""), card.get("starts_from", "")
     published = SLIM[backbone].front if backbone in SLIM else backbone
     began_published = card.get("settings", {}).get("pretrained") or (

@@ -47,8 +47,13 @@ def make(
     progress: Progress | None = None,
 ) -> Path:
     """Study every exact cell of a saved report whose dataset is at hand, and write ``studies.json``
-    into its folder. A study that a dataset can't give (no attributes, no labels) is kept as its
-    reason. Raises Cancelled: ``progress`` said stop; finished studies are in the cache."""
+    into its folder.
+
+    A study that a dataset can't give (no attributes, no labels) is kept as its reason.
+
+    Raises:
+        Cancelled: ``progress`` said stop; finished studies are in the cache.
+    """
     by_name = {dataset.name: dataset for dataset in datasets}
     work = [
         (kind, cell)

@@ -48,9 +48,12 @@ MATCHES = MatchedPoints.name
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found. ``score`` is its cosine, by the stored vectors, or the number of inliers
-    where ``unit`` says so; ``pictures`` are query and hit, RGB uint8, as far as they were encoded;
-    ``deletion`` is None where no map marks anything of the hit; ``ms`` is how long it took."""
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
 
     dataset: str
     encoder: str
@@ -85,8 +88,11 @@ class Explained:
 
 def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[Explainer]:
     """The explainers for hits of an encoder through an index, the encoder's own first; and for what
-    a re-ranker compared. Raises UserError: an unknown index or re-ranker, or imported vectors, of
-    which nothing can be told."""
+    a re-ranker compared.
+
+    Raises:
+        UserError: an unknown index or re-ranker, or imported vectors, of which nothing can be told.
+    """
     if encoder.tier == "imported":
         raise UserError(
             f"{encoder.name} are imported vectors: what in a picture made them is not known.",

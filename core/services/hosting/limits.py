@@ -42,8 +42,11 @@ _counting = threading.Lock()
 
 
 def check_room(more: int) -> None:
-    """Whether ``more`` bytes of a visitor may be kept; nothing is asked of others. Raises
-    UserError: the visitor's room, or that of all visitors, is used up."""
+    """Whether ``more`` bytes of a visitor may be kept; nothing is asked of others.
+
+    Raises:
+        UserError: the visitor's room, or that of all visitors, is used up.
+    """
     one = ownership.visitor()
     if one is None:
         return
@@ -128,8 +131,11 @@ def require_download(what: str) -> None:
 
 def check_job(command: str, active: int, waiting: int) -> None:
     """Whether a visitor may start a job of this command: ``active`` are the visitor's own that have
-    not ended, ``waiting`` those of all visitors that wait for their turn. Raises UserError: the
-    command is the operator's, or there are too many jobs."""
+    not ended, ``waiting`` those of all visitors that wait for their turn.
+
+    Raises:
+        UserError: the command is the operator's, or there are too many jobs.
+    """
     if not ownership.is_visitor():
         return
     if not may(command):

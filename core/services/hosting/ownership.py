@@ -257,8 +257,11 @@ def require_operator(what: str) -> None:
 
 
 def become_admin(token: str) -> None:
-    """Open the rest of the server to the visitor who knows the operator's token. Raises UserError:
-    there is no such token, it is not this one, or there were too many tries."""
+    """Open the rest of the server to the visitor who knows the operator's token.
+
+    Raises:
+        UserError: there is no such token, it is not this one, or there were too many tries.
+    """
     one, now = visitor(), time.monotonic()
     expected = os.environ.get(settings.TOKEN, "")
     if one is None or not has_entrance():

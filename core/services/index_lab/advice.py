@@ -1,5 +1,6 @@
 """One sentence of advice: from what was measured, else from documented rules."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ SOURCE = "faiss's guidelines to choose an index"
 @dataclass(frozen=True, slots=True)
 class Advice:
     """``sentence`` with its reason; ``source`` is ``measured`` or ``rule`` (then ``rule`` says
-    which and where it comes from); ``text`` the index as it is typed; ``bytes`` in memory."""
+    which and where it comes from); ``text`` the index as it is typed; ``bytes`` in memory;
+    ``exact`` what exact search would cost instead, where something says so."""
 
     sentence: str
     index: str
@@ -29,6 +31,7 @@ class Advice:
     rule: str
     bytes: int
     point: Point | None
+    exact: str = ""
 
 
 def recommend(
@@ -64,7 +67,8 @@ def recommend(
     ]
     if good or (fitting and not open_):
         return _measured(size, dim, memory_bytes, recall, near, good, fitting)
-    return _ruled(size, dim, memory_bytes, recall, near)
+    plain = [p for p in points if p.exact and p.dim == dim]
+    return _ruled(size, dim, memory_bytes, recall, near, plain)
 
 
 def _grown(point: Point, size: int) -> int:
@@ -92,7 +96,7 @@ def _measured(
     slower = None if best.exact else base
     against = f", {speed(best.p50, slower.p50)} comparing with every one" if slower else ""
     figures = (
-        f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with"
+        f"it finds {best.recall:.3f} of the true {best.k} in {_time(best.p50)}{against}, with"
         f" {_bytes(taken)} of memory"
     )
     care = _care(best, slower)
@@ -123,9 +127,9 @@ def _exact_is_enough(size: int, dim: int, plain: Point, other: Point) -> Advice:
     saved = max(plain.p50 - other.p50, 0.0)
     taken = _grown(plain, size)
     sentence = (
-        f"For {size:,} vectors of {dim} dimensions exact search is enough: {plain.p50:.3g} ms per"
+        f"For {size:,} vectors of {dim} dimensions exact search is enough: {_time(plain.p50)} per"
         f" query and nothing missed, with {_bytes(taken)} of memory; {other.title} ({other.text})"
-        f" would save {saved:.2g} ms and find {other.recall:.3f} of the true {plain.k}."
+        f" would save {_time(saved)} and find {other.recall:.3f} of the true {plain.k}."
     )
     return Advice(sentence, plain.index, plain.text, "measured", "", taken, plain)
 
@@ -204,8 +208,11 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
     ]
 
 
-def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
-    """The first rule that fits; of what was measured (``near``) nothing does or finds enough."""
+def _ruled(
+    size: int, dim: int, memory: int, recall: float, near: Sequence[Point], plain: Sequence[Point]
+) -> Advice:
+    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds
+    enough. ``plain``: exact search, measured at any size."""
     rules = _left(size, dim, memory, recall, near)
     fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:
@@ -221,13 +228,27 @@ def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point
             " makes 64.",
         )
     rule = fitting[0]
+    there = "" if rule.index == "exact" else _exact_there(plain, size, dim)
     sentence = (
         f"For {size:,} vectors of {dim} dimensions take {rule.text}, about {_bytes(rule.bytes)} of"
         f" memory: {rule.why}{_slow(rule, size, dim)}; {_unmeasured(near, size, memory, recall)},"
         f" so this is a rule ({SOURCE})."
     )
     return Advice(
-        sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None
+        sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None, there
+    )
+
+
+def _exact_there(plain: Sequence[Point], size: int, dim: int) -> str:
+    """What exact search would cost in a gallery of ``size``: it compares every vector, so its time
+    grows with their number."""
+    if not plain:
+        return ""
+    known = min(plain, key=lambda p: (abs(math.log(p.size / size)), p.p50))
+    return (
+        f"Exact search would miss nothing, with {_bytes(4 * size * dim)} of memory and about"
+        f" {_time(known.p50 * size / known.size)} per query ({_time(known.p50)} over"
+        f" {known.size:,} vectors, and its time grows with their number)."
     )
 
 
@@ -276,6 +297,13 @@ def _unmeasured(near: Sequence[Point], size: int, memory: int, recall: float) ->
     )
 
 
+def _time(milliseconds: float) -> str:
+    """Two figures, and seconds where these are many."""
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:,.1f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.2g} ms"
+
+
 def _bytes(count: int) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
 
@@ -320,7 +348,7 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     first = best[0]
     mode = "in batches" if batch else "one query at a time"
     text = (
-        f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms per"
+        f"At {wanted} the fastest is {first.title} ({first.text}): {_time(_ms(first, batch))} per"
         f" query, {mode}"
     )
     plain = [one for one in points if one.exact]
@@ -333,7 +361,7 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     plain_is_enough = not batch and enough(points, base.size) is not None
     if not plain_is_enough:
         return said
-    return f"Exact search is enough here: {base.p50:.2g} ms and nothing missed. {said}"
+    return f"Exact search is enough here: {_time(base.p50)} and nothing missed. {said}"
 
 
 def _ms(point: Point, batch: bool) -> float:

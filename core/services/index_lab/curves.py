@@ -38,8 +38,14 @@ from core.types import Cost, Hits, Progress, report
 
 def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
     """Settings along each search knob at the default build; ``full`` adds those along each build
-    knob. A search knob that is no question of effort (how many answers are wanted at most) stays at
-    its default. Raises UserError: no such index."""
+    knob.
+
+    A search knob that is no question of effort (how many answers are wanted at most) stays at its
+    default.
+
+    Raises:
+        UserError: no such index.
+    """
     made = indexes.get(index)
     builds = along(made.build_knobs) if full else [{}]
     effort = {name: knob for name, knob in made.search_knobs.items() if knob.more}
@@ -48,8 +54,11 @@ def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
 
 def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
     """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is
-    named, of all that can be used here and rank by cosine. Raises UserError: unknown index or knob,
-    or a value out of its range."""
+    named, of all that can be used here and rank by cosine.
+
+    Raises:
+        UserError: unknown index or knob, or a value out of its range.
+    """
     found: dict[tuple, IndexSpec] = {}
     for text in wanted or usual():
         for spec in [index_spec(text)] if "=" in text else grid(text.strip(), full=full):

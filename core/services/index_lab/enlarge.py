@@ -73,8 +73,12 @@ class Kernel:
 
 
 def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, Likeness]:
-    """The kernel for float32 (n, dim) unit rows, and how well it does. Raises UserError: fewer
-    vectors than a neighbourhood needs. Raises Cancelled: ``progress`` said stop."""
+    """The kernel for float32 (n, dim) unit rows, and how well it does.
+
+    Raises:
+        UserError: fewer vectors than a neighbourhood needs.
+        Cancelled: ``progress`` said stop.
+    """
     check_enough(len(vectors))
     rng = np.random.default_rng(SEED)
     whole = np.ascontiguousarray(

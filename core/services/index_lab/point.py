@@ -139,8 +139,11 @@ def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
     """Write what was measured, or the reason why it could not be, in place of what was kept;
-    ``source`` goes to the meta. A reason never takes the place of a point: what stood in the way
-    today, as too little memory, does not make it untrue."""
+    ``source`` goes to the meta.
+
+    A reason never takes the place of a point: what stood in the way today, as too little memory,
+    does not make it untrue.
+    """
     old = measured_here(space, spec, k)
     if isinstance(old, Point) and isinstance(found, str):
         log.warning("%s keeps what was measured before: %s", spec.text, found)

@@ -115,8 +115,12 @@ def open_space(
     progress: Progress | None = None,
 ) -> Space:
     """The gallery of the usual protocol, enlarged to ``size`` vectors (0 = as it is; see
-    :mod:`core.services.index_lab.enlarge`). Raises UserError: the embeddings are not built,
-    ``size`` is out of range, or memory does not suffice (with the number needed)."""
+    :mod:`core.services.index_lab.enlarge`).
+
+    Raises:
+        UserError: the embeddings are not built, ``size`` is out of range, or memory does not
+            suffice (with the number needed).
+    """
     ready = with_vectors(dataset, encoder).encoder
     found, protocol = stored.read(dataset, ready), dataset.protocol()
     rows = galleries.gallery_rows(dataset, found, protocol)
@@ -149,8 +153,12 @@ def open_space(
 
 
 def checked_size(size: int, real: int) -> int:
-    """How many vectors the gallery will have. Raises UserError: fewer than there are, more than
-    ``MOST``, or too few real ones to compare, or to be enlarged."""
+    """How many vectors the gallery will have.
+
+    Raises:
+        UserError: fewer than there are, more than ``MOST``, or too few real ones to compare, or to
+            be enlarged.
+    """
     if real < 2:
         raise UserError(
             "The gallery has one picture, or none, to search.",
@@ -187,8 +195,11 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
 def likeness_of(
     dataset: Dataset, encoder: str, progress: Progress | None = None
 ) -> enlarge.Likeness:
-    """How like its real vectors the synthetic ones of a gallery are; measured once. Raises
-    UserError: the embeddings are not built, or are too few."""
+    """How like its real vectors the synthetic ones of a gallery are; measured once.
+
+    Raises:
+        UserError: the embeddings are not built, or are too few.
+    """
     ready = with_vectors(dataset, encoder).encoder
     found = stored.read(dataset, ready)
     return kernel(

@@ -49,8 +49,12 @@ def pca(vectors: np.ndarray, dim: int) -> Change:
 
 def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, float]:
     """What the code of a vector says when it is read again, fitted on (n, d) rows; and the bytes of
-    a code. Raises UserError: no such code, too few vectors to train it, or bytes that do not divide
-    the dimensions."""
+    a code.
+
+    Raises:
+        UserError: no such code, too few vectors to train it, or bytes that do not divide the
+            dimensions.
+    """
     dim = vectors.shape[1]
     if code == "float32":
         return _unit, 4.0 * dim

@@ -32,9 +32,13 @@ def waterfall(
     protocol: str | None = None,
     progress: Progress | None = None,
 ) -> Waterfall:
-    """Measure the stages, or read what was measured. ``progress`` counts stages. Raises UserError:
-    unknown names, a stage that these vectors can't pass (with the number needed), embeddings not
-    built. Raises Cancelled: ``progress`` said stop."""
+    """Measure the stages, or read what was measured. ``progress`` counts stages.
+
+    Raises:
+        UserError: unknown names, a stage that these vectors can't pass (with the number needed),
+            embeddings not built.
+        Cancelled: ``progress`` said stop.
+    """
     chain = chain or Chain()
     _check(chain, k)
     spec, ready = (index_spec(chain.index), with_vectors(dataset, encoder).encoder)
@@ -72,7 +76,11 @@ def waterfall(
 
 def most_pca(dataset: Dataset, encoder: str) -> int:
     """To how many dimensions PCA can reduce the vectors of a gallery: as many as they have, or as
-    there are pictures. Raises UserError: the embeddings are not built."""
+    there are pictures.
+
+    Raises:
+        UserError: the embeddings are not built.
+    """
     found = with_vectors(dataset, encoder).vectors()
     return min(
         len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1])

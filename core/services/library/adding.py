@@ -65,7 +65,10 @@ def preview_path(place: str) -> Preview:
 
 def preview_files(files: Files) -> Preview:
     """What files from a browser would become; they are read in a folder that is gone afterwards.
-    Raises UserError: no pictures in them, or files that can't be read together."""
+
+    Raises:
+        UserError: no pictures in them, or files that can't be read together.
+    """
     size = sum(len(data) for _, data in files)
     limits.check_zip(size)
     home = store.cache("imports")
@@ -86,8 +89,11 @@ def preview_files(files: Files) -> Preview:
 
 
 def add_files(files: Files) -> str:
-    """Keep files from a browser and add what they are; returns the locator. Raises UserError: as
-    :func:`preview_files`. Nothing is kept then."""
+    """Keep files from a browser and add what they are; returns the locator.
+
+    Raises:
+        UserError: as :func:`preview_files`. Nothing is kept then.
+    """
     name, data = packed(files)
     if data is not None:
         return library.add_archive(name, data)

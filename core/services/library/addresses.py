@@ -39,8 +39,12 @@ def allowed() -> bool:
 
 def picture_at(address: str) -> bytes:
     """The bytes at an http or https address; whether they are a picture is told by who decodes
-    them. Raises UserError: not allowed here, no such address, a host that is not public, too slow,
-    too large, or a page in place of a picture."""
+    them.
+
+    Raises:
+        UserError: not allowed here, no such address, a host that is not public, too slow, too
+            large, or a page in place of a picture.
+    """
     if not allowed():
         raise UserError(
             "This server fetches no pictures from addresses.",

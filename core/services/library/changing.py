@@ -124,8 +124,11 @@ def refusal(locator: str) -> UserError | None:
 
 def add(locator: str, files: Files) -> Change:
     """Add pictures, or those of one zip, to an uploaded data set. A name that is there already gets
-    a number where the content is another. Raises UserError: not such a data set, no pictures in the
-    files, or too much of them."""
+    a number where the content is another.
+
+    Raises:
+        UserError: not such a data set, no pictures in the files, or too much of them.
+    """
     set_ = _checked(locator)
     name, data = adding.packed(files)
     if data is None:
@@ -144,8 +147,11 @@ def add(locator: str, files: Files) -> Change:
 
 
 def remove(locator: str, ids: Sequence[str]) -> Change:
-    """Remove pictures of an uploaded data set. Raises UserError: not such a data set, no such
-    picture, or none would be left."""
+    """Remove pictures of an uploaded data set.
+
+    Raises:
+        UserError: not such a data set, no such picture, or none would be left.
+    """
     set_, gone = _checked(locator), set(ids)
     if strange := sorted(gone - set_.rows.keys()):
         raise UserError(f"{set_.title} has no picture {strange[0]!r}.")

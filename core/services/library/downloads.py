@@ -21,8 +21,12 @@ from core.weights import compiled
 
 
 def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
-    """Download a named public dataset; returns its row. Raises UserError: unknown name, no network,
-    or a set that has to be placed by hand (the message says where)."""
+    """Download a named public dataset; returns its row.
+
+    Raises:
+        UserError: unknown name, no network, or a set that has to be placed by hand (the message
+            says where).
+    """
     dataset = datasets.get(name)
     if dataset.state().kind != "ready":
         dataset.download(progress)
@@ -30,8 +34,12 @@ def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
 
 
 def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
-    """Download the weights of an encoder; returns its row. Raises UserError: unknown name, no
-    network (the message says which file to put where), or damaged weights."""
+    """Download the weights of an encoder; returns its row.
+
+    Raises:
+        UserError: unknown name, no network (the message says which file to put where), or damaged
+            weights.
+    """
     encoder = encoders.get(name)
     if encoder.state().kind != "ready":
         encoder.load(progress)
@@ -39,8 +47,11 @@ def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
 
 
 def fetch_text(name: str, progress: Progress | None = None) -> dict:
-    """Download the text tower of an encoder; returns the encoder's row. Raises UserError: unknown
-    name, an encoder that reads no text, no network, or damaged files."""
+    """Download the text tower of an encoder; returns the encoder's row.
+
+    Raises:
+        UserError: unknown name, an encoder that reads no text, no network, or damaged files.
+    """
     encoder = encoders.get(name)
     if encoder.words is None:
         raise reads_none(encoder)
@@ -50,8 +61,12 @@ def fetch_text(name: str, progress: Progress | None = None) -> dict:
 
 
 def fetch_detector(name: str, progress: Progress | None = None) -> dict:
-    """Download the weights of a detector; returns its row. Raises UserError: unknown name, no
-    network (the message says which file to put where), or damaged weights."""
+    """Download the weights of a detector; returns its row.
+
+    Raises:
+        UserError: unknown name, no network (the message says which file to put where), or damaged
+            weights.
+    """
     detector = detectors.get(name)
     if detector.state().kind == "download":
         detector.load(progress)
@@ -84,8 +99,11 @@ def at_hand() -> list[str]:
 
 
 def compile_networks(names: Sequence[str], progress: Progress | None = None) -> list[Row]:
-    """Compile some networks, each once a machine, some seconds each. Raises UserError: an unknown
-    name, an encoder without a network, weights that are not here."""
+    """Compile some networks, each once a machine, some seconds each.
+
+    Raises:
+        UserError: an unknown name, an encoder without a network, weights that are not here.
+    """
     found = [_checked(name) for name in names]
     rows = []
     for at, one in enumerate(found):

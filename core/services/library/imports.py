@@ -50,7 +50,10 @@ class Check:
 
 def check_vectors(dataset_locator: str, vectors_path: str, ids_path: str | None = None) -> Check:
     """Read vectors for the pictures of a dataset and count what can be used; nothing is kept.
-    Raises UserError: files that can't be read, or nothing in them that can be used."""
+
+    Raises:
+        UserError: files that can't be read, or nothing in them that can be used.
+    """
     dataset = library.open_dataset(dataset_locator, fresh=True)
     return _read(dataset, vectors_path, ids_path)[2]
 
@@ -171,7 +174,11 @@ def _read(
 
 def remove_vectors(name: str) -> None:
     """Forget brought vectors (``NAME`` or ``imported.NAME``) and what was built from them; the
-    user's files stay. Raises UserError: there are none of this name."""
+    user's files stay.
+
+    Raises:
+        UserError: there are none of this name.
+    """
     name = name.removeprefix(PREFIX)
     known = [one.removeprefix(PREFIX) for one in encoders.names() if one.startswith(PREFIX)]
     if name not in known:

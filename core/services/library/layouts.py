@@ -46,7 +46,10 @@ def told(dataset: Dataset) -> dict | None:
 
 def choose_layout(locator: str, text: str) -> None:
     """Correct how the folders of a data set are understood; ``found`` takes the correction back.
-    Raises UserError: no layout, or a data set whose labels do not come from folders."""
+
+    Raises:
+        UserError: no layout, or a data set whose labels do not come from folders.
+    """
     dataset = library.open_dataset(locator)
     if not isinstance(dataset, Folder | Zip):
         title = dataset.title or dataset.name

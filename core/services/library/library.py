@@ -39,8 +39,13 @@ _open: dict[str, tuple[float, Dataset]] = {}
 
 def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
+
     What takes long to list is listed less often. While nothing has changed, the object stays the
-    same. Raises UserError: nothing there, or nothing in it."""
+    same.
+
+    Raises:
+        UserError: nothing there, or nothing in it.
+    """
     _check_may_open(locator)
     until, known = _open.get(locator, (0.0, None))
     if known is not None and not fresh and time.monotonic() < until:
@@ -206,9 +211,11 @@ def index_rows() -> list[dict]:
 
 
 def index_row(index: Index) -> dict:
-    """One index as a row. ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name ->
-    default, low, high, values (worth trying), about. ``filter`` says in words how a filter is
-    kept."""
+    """One index as a row.
+
+    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high,
+    values (worth trying), about. ``filter`` says in words how a filter is kept.
+    """
     state = index.state()
     return {
         "name": index.name,
@@ -324,8 +331,11 @@ def _added(path: str) -> str:
 
 
 def add_archive(name: str, data: bytes) -> str:
-    """Keep an uploaded zip and add it; returns the locator. Raises UserError: too large, no
-    archive, or no pictures in it. Nothing is kept then."""
+    """Keep an uploaded zip and add it; returns the locator.
+
+    Raises:
+        UserError: too large, no archive, or no pictures in it. Nothing is kept then.
+    """
     if len(data) > MAX_ARCHIVE:
         raise UserError(
             f"{name} has {len(data) / 1e6:.0f} MB.",
@@ -385,7 +395,11 @@ def check_pictures(locator: str, more: int) -> None:
 
 def remove_dataset(locator: str) -> None:
     """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of
-    the user's never. Raises UserError: it was never added, or is being built now."""
+    the user's never.
+
+    Raises:
+        UserError: it was never added, or is being built now.
+    """
     if locator not in own_added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
     if locator not in own_added():

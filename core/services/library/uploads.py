@@ -29,8 +29,11 @@ PLACE, SHARED = Path("cache", "uploads"), "shared"
 
 def keep(data: bytes) -> str:
     """Check that ``data`` is a picture, keep it, and return its token: of the same picture the same
-    token, and on a public server another one for each visitor. Raises UserError: not a picture,
-    damaged or too large; or a visitor's room is used up."""
+    token, and on a public server another one for each visitor.
+
+    Raises:
+        UserError: not a picture, damaged or too large; or a visitor's room is used up.
+    """
     picture_of(Query(data=data), None).image(SEEN)  # kept for whoever is asked with it
     limits.check_room(len(data))
     token = _token(data, store.root())
@@ -40,8 +43,12 @@ def keep(data: bytes) -> str:
 
 
 def read(token: str) -> bytes:
-    """The picture of a token. Raises UserError: the token is malformed, its picture is no longer
-    kept, or it is another visitor's who does not share it."""
+    """The picture of a token.
+
+    Raises:
+        UserError: the token is malformed, its picture is no longer kept, or it is another visitor's
+            who does not share it.
+    """
     path = find(token)
     try:
         data = path.read_bytes()
@@ -83,8 +90,11 @@ def kept_for(others: bool = False) -> str:
 
 
 def share(token: str, shared: bool = True) -> None:
-    """Let links to an own picture open for whoever has them, or no longer. Raises UserError: there
-    is no such picture among one's own."""
+    """Let links to an own picture open for whoever has them, or no longer.
+
+    Raises:
+        UserError: there is no such picture among one's own.
+    """
     own = store.root()
     if not TOKEN.fullmatch(token) or not os.path.isfile(own / PLACE / token):
         raise UserError("This picture is not yours, so it can't be shared.")

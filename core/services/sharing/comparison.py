@@ -47,7 +47,10 @@ class _Board:
 def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResult]) -> str:
     """One HTML document with everything inside; no part of it asks a network for anything. One of
     the ``answers`` may be fused of the others: it has a column, and no part in the agreement.
-    Raises UserError: nothing has been answered, or the query can't be read any more."""
+
+    Raises:
+        UserError: nothing has been answered, or the query can't be read any more.
+    """
     made = parts(dataset, query, answers)
     source = dataset.title or dataset.name
     asked = query.item_id or query.name or "a picture"

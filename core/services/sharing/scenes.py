@@ -361,7 +361,11 @@ KEYS = (
 
 
 def talk_page(talk: Talk) -> str:
-    """One HTML document of every scene, in order. Raises UserError: the talk has no scene."""
+    """One HTML document of every scene, in order.
+
+    Raises:
+        UserError: the talk has no scene.
+    """
     if not talk.scenes:
         raise UserError("The talk has no scene yet.", fix="Press Add to talk on any page.")
     count = len(talk.scenes)

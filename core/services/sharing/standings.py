@@ -29,7 +29,10 @@ def leaderboard_page(
     report: Report, metric: str = "mAP", board: tuple[str, str] | None = None
 ) -> str:
     """One HTML document: every board of a report, or the one (data set, protocol) that is named.
-    Raises UserError: no such board, or a metric whose scores the report does not keep."""
+
+    Raises:
+        UserError: no such board, or a metric whose scores the report does not keep.
+    """
     wanted = boards(report) if board is None else [board]
     if not wanted:
         raise UserError(f"The report {report.name!r} is empty.", fix="Evaluate first.")

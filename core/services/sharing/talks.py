@@ -97,7 +97,11 @@ def written(talk: Talk) -> str:
 
 
 def from_file(data: bytes) -> Talk:
-    """A talk that somebody exported. Raises UserError: the file is none."""
+    """A talk that somebody exported.
+
+    Raises:
+        UserError: the file is none.
+    """
     try:
         return replace(_talk(json.loads(data.decode("utf-8-sig"))), now=None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

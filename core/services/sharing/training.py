@@ -16,7 +16,11 @@ SIDE = 120
 
 def effect_page(run: str, shown: int = 6) -> str:
     """One HTML document: each data set of the run before and after, with ``shown`` queries each
-    way. Raises UserError: no such run, or its effect has not been measured yet."""
+    way.
+
+    Raises:
+        UserError: no such run, or its effect has not been measured yet.
+    """
     return paper.page(f"What training changed: {_found(run)[0].encoders[1]}", sections(run, shown))
 
 

@@ -15,8 +15,11 @@ REPORT = "leaderboard"
 
 def mean(dataset: Dataset, encoder: str, metric: str) -> float:
     """The mean of a metric over the queries of the usual protocol, by exact search: as it was
-    evaluated, else evaluated now. Raises UserError: embeddings that are not built, or an unknown
-    metric."""
+    evaluated, else evaluated now.
+
+    Raises:
+        UserError: embeddings that are not built, or an unknown metric.
+    """
     wanted = (dataset.name, dataset.protocol().name, encoder, "exact")
     for row in _rows():
         named = (row["dataset"], row["protocol"], row["encoder"], row["index"])

@@ -83,8 +83,10 @@ def play(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, query: str, k: int = 5
 ) -> tuple[Result, ...]:
     """The answers of all contenders to ``query`` (an id; ``sample:N`` for the measure ``sample``).
-    Raises UserError: an unknown measure or query, or embeddings, an index or a map that is not
-    there."""
+
+    Raises:
+        UserError: an unknown measure or query, or embeddings, an index or a map that is not there.
+    """
     return tuple(results[0] for results in _played(dataset, contenders, measure, [query], k))
 
 
@@ -92,7 +94,11 @@ def rounds(
     dataset: Dataset, contenders: Sequence[Contender], measure: str, k: int = 5
 ) -> tuple[str, ...]:
     """Queries for which some contenders win and others don't, at most ``MAX_ROUNDS``: every set of
-    winners in turn, classes spread. Raises UserError: as :func:`play`."""
+    winners in turn, classes spread.
+
+    Raises:
+        UserError: as :func:`play`.
+    """
     asked = candidates(dataset)
     if measure in ("kept", "map"):
         asked = asked[:FEWER]

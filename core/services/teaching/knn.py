@@ -28,8 +28,11 @@ class Vote:
 
 
 def vote(dataset: Dataset, encoder: str, query: str, k: int) -> Vote:
-    """The ``k`` nearest pictures of other products of the gallery, and what they vote for. Raises
-    UserError: embeddings that are not built, or a picture that is no query."""
+    """The ``k`` nearest pictures of other products of the gallery, and what they vote for.
+
+    Raises:
+        UserError: embeddings that are not built, or a picture that is no query.
+    """
     own = item_of(dataset, query)
     listed = first_hits(dataset, encoder, PROTOCOL, [query], k)[own.id].hits
     items = [item_of(dataset, id) for id, _ in listed]

@@ -45,7 +45,10 @@ class Stage:
 
 def stage(dataset: Dataset, encoder: str, item_id: str, number: int, count: int = 12) -> Stage:
     """The ``count`` channels of a stage (0 the first) that answer most strongly to a picture.
-    Raises UserError: no such stage, or a network that is no plain convolutional one."""
+
+    Raises:
+        UserError: no such stage, or a network that is no plain convolutional one.
+    """
     network = _network(dataset, encoder)
     image = pictures.image_of(dataset, item_id)
     maps = activations(network, [image], number)[0]

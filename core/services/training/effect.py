@@ -172,8 +172,11 @@ def on_dataset(
     held: Sequence[str] | None = None,
 ) -> list[Effect]:
     """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing
-    are built. ``held``: the pictures that training kept back, which are the queries where the
-    dataset has none of its own."""
+    are built.
+
+    ``held``: the pictures that training kept back, which are the queries where the dataset has none
+    of its own.
+    """
     protocols = _protocols(dataset)
     asking = {
         one.name: None if one.queries or held is None else frozenset(held) for one in protocols
@@ -195,8 +198,13 @@ def compare(
     only: frozenset[str] | None = None,
 ) -> Effect:
     """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest
-    first, one of each object. ``only``: ids of the queries to ask, all others are left out. Raises
-    UserError: the embeddings of one are not built."""
+    first, one of each object.
+
+    ``only``: ids of the queries to ask, all others are left out.
+
+    Raises:
+        UserError: the embeddings of one are not built.
+    """
     one, two = (
         per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after)
     )

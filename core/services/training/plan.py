@@ -67,9 +67,13 @@ class Plan:
 
 
 def plan(recipe: str, values: dict[str, object]) -> Plan:
-    """What a run with these settings would be. Raises UserError: a setting that is none, a class
-    with one picture, no labels, a size that the network can't take, a name that is taken, a full
-    disk: everything that can be known before a picture is read."""
+    """What a run with these settings would be.
+
+    Raises:
+        UserError: a setting that is none, a class with one picture, no labels, a size that the
+            network can't take, a name that is taken, a full disk: everything that can be known
+            before a picture is read.
+    """
     settings = draft(override(read_recipe(recipe), chosen(values)))
     refuse_taken(settings)
     found = fitted(settings)

@@ -117,7 +117,11 @@ def status(
     run: str, follower: Follower | None = None, known: Sequence[JobStatus] | None = None
 ) -> RunStatus:
     """Where a run stands and its curves so far. ``follower`` is the run's own, where somebody
-    watches it. Raises UserError: there is no such run."""
+    watches it.
+
+    Raises:
+        UserError: there is no such run.
+    """
     told, job = Run(run).settings(), job_of(run, known)
     # before the log is read: a run that ends in between has written its end
     running = is_running(run, job)
@@ -307,8 +311,11 @@ def thinned(curve: Sequence[tuple[int, float]], most: int = 400) -> list[tuple[f
 
 
 def delete(run: str, model: bool = False) -> None:
-    """Delete a run's folder; ``model`` also what it made, with the embeddings made by it. Raises
-    UserError: no such run, or it is at work."""
+    """Delete a run's folder; ``model`` also what it made, with the embeddings made by it.
+
+    Raises:
+        UserError: no such run, or it is at work.
+    """
     told = Run(run).settings()
     ownership.require_own(Run(run).folder)
     if is_running(run, job_of(run)):

@@ -49,8 +49,10 @@ class TrainingEstimate:
 
 def recipes(shipped: bool = True) -> list[dict]:
     """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs,
-    and whether it needs ``labels``. ``shipped`` False leaves out those of the models that come with
-    the code."""
+    and whether it needs ``labels``.
+
+    ``shipped`` False leaves out those of the models that come with the code.
+    """
     told = [read_recipe(name) for name in recipe_names() if shipped or "/" not in name]
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
     return [
@@ -236,8 +238,11 @@ def _remember_pace(run: Run) -> None:
 
 def start(settings: Settings) -> tuple[str, str]:
     """Make a run and train it as a job of its own, then compare before and after; returns (job,
-    run). Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises
-    UserError for what is known before."""
+    run).
+
+    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError
+    for what is known before.
+    """
     settings = resolve(settings)
     refuse_taken(settings)
     found = fitted(settings)

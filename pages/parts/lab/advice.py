@@ -12,7 +12,7 @@ from pages.parts.lab import chart, state
 from pages.parts.lab.live import live
 from pages.parts.lab.panel import SIZES as ENLARGED
 from pages.parts.lab.state import LabView
-from pages.parts.words import caption, facts, quiet, size
+from pages.parts.words import caption, facts, quiet, size, text
 
 SIZES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 MEMORY = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
@@ -78,6 +78,8 @@ def _measured(now: LabView, own: int, wanted: int) -> tuple[Point, ...]:
 
 def _draw(said: Advice, count: int, dim: int) -> None:
     st.html(f'<p class="lab-advice">{escape(said.sentence)}</p>')
+    if said.exact:
+        text(said.exact)
     known = "measured on these vectors" if said.source == "measured" else "a rule of thumb"
     pairs = [
         (

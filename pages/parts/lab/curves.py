@@ -135,6 +135,7 @@ def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
 
 def _measured(plan: Plan, busy: bool) -> None:
     """The chart and what it says. During a measurement it grows in place, without clicks."""
+    verdict = st.container()  # above what it is read from, at every width
     with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
         time = st.segmented_control(
             "Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True
@@ -152,12 +153,13 @@ def _measured(plan: Plan, busy: bool) -> None:
     state.publish()
     batch = asked == "batch"
     equal = advice.equal_recall(plan.found, wanted, batch=batch)
+    with verdict:
+        said(equal.sentence)
     st.html(chart.legend(plan.found))
     draw = draw_growing if busy else chart.draw
     clicked = draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
     if clicked is not None:
         state.go(state.VIEWS[1], clicked.index, {**clicked.build, **clicked.search})
-    said(equal.sentence)
     _facts(plan, busy)
 
 

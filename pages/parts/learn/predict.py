@@ -71,11 +71,21 @@ def _choices(lesson: Lesson, results: tuple[Result, ...], chosen: str | None, pl
             st.button(
                 words,
                 key=f"learn_choose_{lesson.name}_{option}",
+                icon=_mark(results, option, chosen),
                 type="primary" if option == chosen else "secondary",
                 disabled=chosen is not None,
                 on_click=_turn,
                 args=(place + 1, option),
             )
+
+
+def _mark(results: tuple[Result, ...], option: str, chosen: str | None) -> str | None:
+    """Once something was chosen: a tick at what is right, a cross at a choice that is not."""
+    if chosen is None:
+        return None
+    if _right(results, option):
+        return ":material/check:"
+    return ":material/close:" if option == chosen else None
 
 
 def _right(results: tuple[Result, ...], chosen: str) -> bool:
@@ -92,8 +102,8 @@ def _revealed(
     best = " and ".join(winners) if winners else "none of them"
     yours = "none of them" if chosen == NOBODY else title(results[int(chosen)], results, wanted)
     note(
-        "Predicted." if right else "Surprised?",
-        f"You chose {yours}; {'it is' if right else 'the system says'} {best}.",
+        "Correct." if right else "Not this time.",
+        f"You chose {yours}." if right else f"You chose {yours}; the answer is {best}.",
         tone="good" if right else "",
     )
     shown.answers([_line(one, results, wanted) for one in results])

@@ -51,6 +51,14 @@ def panel(view: MapView) -> None:
     last = watching.ended(arguments) if job is None else None
     if job is not None:
         st.fragment(_watch, run_every=0.7)(job.id)
+    elif gone := _unavailable(view):
+        for row in gone:
+            note(
+                f"There is no map by {row['title']}, which is not available here.",
+                row["detail"],
+                "bad",
+            )
+        quiet("Choose another one under Encoders.")
     elif last is not None and last.state == "failed":
         trouble(UserError("The maps could not be made.", last.message))
         _button(view, arguments, "Try again")
@@ -63,8 +71,10 @@ def panel(view: MapView) -> None:
             "Embedding comes first where it is missing; then arranging takes a minute or two for"
             " every 50,000 pictures."
         )
-        note(f"There is no such map of these {pictures} yet.{stopped}", wait)
-        _button(view, arguments, "Make the maps")
+        absent = [row["title"] for row in _rows(view) if row.get("state") == "download"]
+        first = f"{' and '.join(absent)} will be downloaded first. " if absent else ""
+        note(f"There is no such map of these {pictures} yet.{stopped}", first + wait)
+        _button(view, arguments, "Download and make the maps" if absent else "Make the maps")
 
 
 def pictures(view: MapView) -> None:
@@ -98,15 +108,21 @@ def changed(view: MapView, found: Sequence[Map]) -> None:
         _button(view, arguments, "Draw anew", "secondary")
 
 
-def _small(view: MapView) -> bool:
-    version = cached.version(view.base.dataset)
-    if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
-        return False
+def _rows(view: MapView) -> list[dict]:
+    """The encoders whose embeddings have to be made first."""
+    locator, version = view.base.dataset, cached.version(view.base.dataset)
     rows = [cached.encoder_row(name) or {} for name in view.encoders]
-    return all(
-        _offline(row) or cached.built(view.base.dataset, version, row.get("name", ""))
-        for row in rows
-    )
+    return [row for row in rows if not cached.built(locator, version, row.get("name", ""))]
+
+
+def _unavailable(view: MapView) -> list[dict]:
+    """Of these the ones that can't be had here: no package, or files that nobody may fetch."""
+    return [row for row in _rows(view) if row.get("state") == "unavailable"]
+
+
+def _small(view: MapView) -> bool:
+    few = len(cached.dataset(view.base.dataset).items) <= AT_ONCE
+    return few and all(map(_offline, _rows(view)))
 
 
 def _button(view: MapView, arguments: list[str], label: str, kind: str = "primary") -> None:

@@ -92,6 +92,6 @@ def _reading(names: list[str], means: np.ndarray, encoders: list[str], order: li
         ((int((winners == e).sum()), name) for e, name in enumerate(encoders)), reverse=True
     )
     return (
-        f"{hard} is hardest and {easy} easiest on average. {counts[0][1]} is best in {counts[0][0]}"
+        f"Lowest mean: {hard}; highest: {easy}. {counts[0][1]} is best in {counts[0][0]}"
         f" of {len(names)} classes."
     )

@@ -29,12 +29,7 @@ CHARTS = (
         "K, length of the list",
         "share of queries with a hit in the top K",
     ),
-    (
-        "precision_at_recall",
-        "Precision-recall curve",
-        "recall",
-        "interpolated precision: best at that recall or beyond",
-    ),
+    ("precision_at_recall", "Precision-recall curve", "recall", "interpolated precision"),
 )
 
 

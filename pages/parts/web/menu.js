@@ -1,11 +1,16 @@
-// On a phone the menu lies over the page: a choice folds it, as its own button does.
+// On a phone the menu lies over the page: a choice folds it, as its own button does. And the menu, which every page has, tells when the system goes from
+// dark to light or back: what the server draws (charts, maps) has the colours of the theme that it was asked in.
 const OVER = 768;  // Streamlit lays its sidebar over narrower pages
+const THEMED_MS = 200;  // Streamlit hears of it too, and says the new theme with whatever is sent after that
 
-export default function () {
-  if (window.lookalikeMenu) return;
-  window.lookalikeMenu = true;
+export default function ({ setTriggerValue }) {
+  const menu = (window.lookalikeMenu ??= {});
+  menu.send = setTriggerValue;
+  if (menu.listens) return;
+  menu.listens = true;
   document.addEventListener("click", (event) => {
     if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
     document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (now) => setTimeout(() => menu.send("themed", now.matches), THEMED_MS));
 }

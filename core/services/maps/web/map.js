@@ -82,7 +82,8 @@ function lookalikeMaps(root) {
     state.views = Array.from({ length: count }, (_, i) => frame(i, grid));
     if (data.morph) box.append(slider());
     state.legend = make("div", "maps-legend");
-    box.append(grid, state.legend);
+    grid.append(state.legend);
+    box.append(grid);
     watch.disconnect();
     state.views.forEach((view) => watch.observe(view.place));
   }

@@ -50,10 +50,10 @@ def live() -> None:
         with st.container(width="stretch"):
             told = ", ".join(map(str, lost))
             shown.said(
-                f"Lost: {len(lost)} of {K}, at rank{'s' * (len(lost) > 1)} {told} of the exact"
+                f"Missed: {len(lost)} of {K}, at rank{'s' * (len(lost) > 1)} {told} of the exact"
                 " answer."
                 if lost
-                else "Nothing is lost: this setting finds the exact answer for this query."
+                else "Nothing is missed: this setting finds the exact answer for this query."
             )
             hits = [Found(one.id, one.verdict, one.state == "ghost") for one in view.exact]
             st.html(shown.hits_html(hits))
@@ -93,6 +93,6 @@ def _curve(stops: tuple, recalls: tuple, value: int, here: float, title: str) ->
     )
     chart.update_xaxes(title={"text": title}, type="category")
     chart.update_yaxes(title={"text": f"recall@{K}"}, range=[-0.06, 1.06], tickvals=[0, 0.5, 1])
-    alt = f"Mean recall against the knob; {recalls[at]:.2f} at {value}"
+    alt = f"Mean recall against the search parameter; {recalls[at]:.2f} at {value}"
     palette.draw(chart, "learn_recall", alt)
     quiet(f"Ring: the mean at your setting, {recalls[at]:.2f}. Diamond: this query, {here:.2f}.")

@@ -32,7 +32,7 @@ def live() -> None:
     with left:
         _triangle(ids, at)
     with right:
-        name = "The drawing of the mixed code"
+        name = "The reconstruction of the mixed code"
         picture = shown.figure(cached.data_uri(drawn.picture), name)
         st.html(f'<div class="learn-large">{picture}</div>')
         told = ", ".join(
@@ -62,7 +62,7 @@ def _triangle(ids: tuple[str, ...], at: tuple[float, float]) -> None:
             for corner, id in zip(CORNERS, ids, strict=True)
         ),
     ]
-    handle = {"name": "code", "at": at, "label": "The code that is drawn", "short": "code"}
+    handle = {"name": "code", "at": at, "label": "The code that is decoded", "short": "code"}
     widgets.sketch("learn_code", FRAME, [handle], marks, "Three codes and one between", (440, 376))
 
 
@@ -75,9 +75,9 @@ def _copies(ids: tuple[str, ...]) -> None:
             shown.figure(cached.data_uri(copy.before), name, caption="picture"),
             shown.figure(
                 cached.data_uri(copy.after),
-                f"{name}, drawn again",
-                caption=f"drawn, {copy.error:.0f} of 255 off",
+                f"{name}, reconstructed",
+                caption=f"reconstruction, MAE {copy.error:.0f}",
             ),
         ]
     st.html(f'<div class="learn-hits">{"".join(cells)}</div>')
-    quiet("Off: mean distance of a colour value from that of the picture.")
+    quiet("MAE: mean absolute error of a colour value, of 255.")

@@ -31,7 +31,7 @@ def live() -> None:
     with st.container(horizontal=True, key="learn_dials", vertical_alignment="bottom"):
         one = dials.pick("one", "Encoder", ENCODERS, ENCODERS[1], titles.get)
         rest = tuple(name for name in ENCODERS if name != one)
-        other = dials.pick("other", "against", rest, ENCODERS[3], titles.get)
+        other = dials.pick("other", "Compared with", rest, ENCODERS[3], titles.get)
         products = dials.stops("products", "Products", (5, 10, 20, 40, 80, 136), 20)
         for count in (1, 100):
             st.button(
@@ -57,9 +57,9 @@ def live() -> None:
     )
     _chart(means, known)
     shown.said(
-        "The interval leaves zero: the order of the two is certain with these queries."
+        "Zero lies outside the interval: with these queries the difference is significant."
         if known.certain
-        else "Zero lies in the interval: with these queries nobody can tell which is better."
+        else "Zero lies in the interval: these queries do not say which is better."
     )
     _last(last, draws)
 

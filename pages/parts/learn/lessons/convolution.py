@@ -41,7 +41,7 @@ def live() -> None:
             shown.query(query, f"The input, {found.size} × {found.size} pixels for the network")
         with st.container(width="stretch"):
             chosen = _channels(found, f"{encoder}_{query}_{number}")
-    caption(f"What excites channel {chosen} most, in a sample of the gallery")
+    caption(f"Highest activation of channel {chosen}, in a sample of the gallery")
     _exciting(encoder, number, chosen)
 
 
@@ -55,7 +55,7 @@ def _channels(found: layers.Stage, key: str) -> int:
         {
             "id": str(one.number),
             "uri": cached.data_uri(one.picture),
-            "alt": f"Channel {one.number}, answers up to {one.peak:.1f}. Look at it.",
+            "alt": f"Channel {one.number}, activation up to {one.peak:.1f}. Look at it.",
             "caption": f"channel {one.number}",
         }
         for one in found.strongest
@@ -79,4 +79,4 @@ def _exciting(encoder: str, number: int, channel: int) -> None:
         for id, one in cached_learn.ask("layers.exciting", encoder, number, channel)
     ]
     st.html(f'<div class="learn-hits">{"".join(cells)}</div>')
-    quiet("Numbers: the largest answer of the channel. Bright: where it answers.")
+    quiet("Numbers: the largest activation of the channel. Bright: where it is active.")

@@ -23,10 +23,10 @@ def live() -> None:
     with st.container(horizontal=True, key="learn_dials"):
         query = dials.pick("query", "Picture", queries, queries[0], shown.name_of)
         which = dials.choice("with", "Compare with", tuple(OTHERS), "same", OTHERS.get)
-        turn = dials.number("turn", "Turn, degrees", 0, 180, 35, 5)
-        smaller = dials.number("smaller", "Smaller, %", 0, 70, 20, 5)
-        move = dials.number("move", "Move, % of the width", 0, 40, 0, 5)
-        ratio = dials.number("ratio", "Ratio of the test", 0.5, 1.0, 0.8, 0.05)
+        turn = dials.number("turn", "Rotation, degrees", 0, 180, 35, 5)
+        smaller = dials.number("smaller", "Size reduction, %", 0, 70, 20, 5)
+        move = dials.number("move", "Shift, % of the width", 0, 40, 0, 5)
+        ratio = dials.number("ratio", "Ratio test threshold", 0.5, 1.0, 0.8, 0.05)
     other = query if which == "same" else cached_learn.ask(f"points.other_{NAMES[which]}", query)
     found = cached_learn.ask(
         "points.matched", query, other, float(turn), float(smaller), float(move), float(ratio)

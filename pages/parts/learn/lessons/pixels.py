@@ -58,7 +58,7 @@ def _seen(query: str, kind: str, share: float, seen) -> None:
         ),
     ]
     st.html(f'<div class="learn-pair">{"".join(pair)}</div>')
-    caption("What the histogram sees: the commonest colours")
+    caption("What the histogram holds: the commonest colours")
     most_common = max((part for _, part in seen.colours), default=1.0)
     rows = "".join(
         f'<i style="height:{100 * part / most_common:.0f}%;background:rgb{colour}"'

@@ -36,9 +36,11 @@ def live() -> None:
         _patches(query, side, (column, row), (x, y))
         quiet("The picture in its grid of patches; drag the point.")
     with right:
-        seen = shown.figure(cached.data_uri(picture), f"Where patch {row + 1}, {column + 1} looks")
+        seen = shown.figure(
+            cached.data_uri(picture), f"What patch {row + 1}, {column + 1} attends to"
+        )
         st.html(f'<div class="learn-large wide">{seen}</div>')
-        quiet("Bright: the patches that it looks at.")
+        quiet("Bright: the patches that it attends to.")
     _figures(weights, row, column)
 
 
@@ -70,6 +72,6 @@ def _figures(weights: np.ndarray, row: int, column: int) -> None:
             ),
             (f"{weights[row, column]:.1%}", "on itself"),
             (f"{order[:5].sum():.0%}", "on its five strongest together"),
-            (f"{1 / weights.size:.1%}", f"each, if it looked evenly at all {weights.size}"),
+            (f"{1 / weights.size:.1%}", f"each, if it attended evenly to all {weights.size}"),
         ]
     )
