@@ -104,7 +104,7 @@ class Walk:
     def _file(self, relative: str, ordinary: bool) -> None:
         path = self._path(relative)
         try:
-            reason = "this is no ordinary file"
+            reason: str | None = "this is no ordinary file"
             if ordinary:
                 reason = passed_over(relative, lambda: beginning(path))
             if reason is None:

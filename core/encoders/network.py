@@ -96,10 +96,9 @@ class Network(Compilable):
         self.pool = (
             opt.choice(weights_name, "pool", options["pool"], ALL) if "pool" in options else None
         )
+        self.size: int | None = None
         if "size" in options:
             self.size = opt.whole(weights_name, "size", options["size"], 32, 1024)
-        else:
-            self.size = None
         self.listed = listed
         self.title = (listed.title if listed else weights_name) + self.name.removeprefix(
             weights_name

@@ -319,6 +319,7 @@ class _Lab:
             "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
+        found: Point | str
         try:
             built = self._built(space, specs[0])
         except Away as error:  # it may answer the next time: nothing is kept
