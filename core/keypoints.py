@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from core.device import threads
 from core.errors import UserError
-from core.faiss_loader import threads
 from core.images import resize
 
 SIDE = 256

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.faiss_loader import team  # before numpy: it says how numpy's threads wait
+from core.device import team  # before numpy: it says how numpy's threads wait
 
 # isort: split
 import numpy as np

@@ -36,7 +36,7 @@ from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
-from core.services.maps import atlas, maps, placed
+from core.services.maps import atlas, maps
 from core.services.maps.maps import Wanted
 
 DATASET = "catalogue"
@@ -101,16 +101,16 @@ def ship_maps(dataset: Dataset, names: list[str]) -> None:
     ids, wanted = [item.id for item in dataset.items], wanted_maps(names)
     for one in wanted:
         made, name = maps.build(dataset, one), maps.shipped_name(one)
-        if not (made / placed.LAYERS).exists():
+        if not (made / maps.PACKED).exists():
             copied_map(made, name, ids)
         print(
-            f"{name}: {store.folder_bytes(store.shipped() / placed.KIND / name) / 1e3:,.0f} kB",
+            f"{name}: {store.folder_bytes(store.shipped() / maps.KIND / name) / 1e3:,.0f} kB",
             flush=True,
         )
     atlas.get(dataset)
     if (path := store.find(maps.KIND, store.key(atlas.causes(dataset)))) is not None:
         copied_map(path, "atlas", ids)
-    keep_only(placed.KIND, ["atlas", *map(maps.shipped_name, wanted)])
+    keep_only(maps.KIND, ["atlas", *map(maps.shipped_name, wanted)])
 
 
 def wanted_maps(names: list[str]) -> list[Wanted]:
@@ -204,7 +204,7 @@ def copied_map(path: Path, name: str, ids: Sequence[str]) -> Path:
 
     ``ids`` are those of the gallery: a map that shows other pictures brings its own.
     """
-    target, meta = store.shipped() / placed.KIND / name, store.read_meta(path) or {}
+    target, meta = store.shipped() / maps.KIND / name, store.read_meta(path) or {}
     noted = {
         one: meta[one]
         for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
@@ -219,10 +219,10 @@ def copied_map(path: Path, name: str, ids: Sequence[str]) -> Path:
                 file.name == "positions.npy"
             ):  # read as float32 again: at worst a thousandth of the map, less than a dot
                 np.save(folder / file.name, _small(np.load(file, allow_pickle=False)))
-            elif file.name not in ("meta.json", placed.LAYERS) and not _same_ids(file, ids):
+            elif file.name not in ("meta.json", maps.PACKED) and not _same_ids(file, ids):
                 shutil.copyfile(file, folder / file.name)
         if packed:
-            np.savez_compressed(folder / placed.LAYERS, **packed)
+            np.savez_compressed(folder / maps.PACKED, **packed)
         (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
     return target
 

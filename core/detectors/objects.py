@@ -17,12 +17,12 @@ import numpy as np
 
 from core import store
 from core.detectors.base import MAX_BOXES, Box, Detector, detectors, iou
+from core.device import FP32
 from core.errors import UserError
 from core.images import resize
 from core.types import Progress, State
 from core.weights import compiled, files, packages
 from core.weights.compiled import Graph
-from core.weights.device import FP32
 
 if TYPE_CHECKING:
     import torch

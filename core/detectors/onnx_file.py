@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.device import team
 from core.errors import UserError
-from core.faiss_loader import team
 from core.types import State
 from core.weights import packages
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core import store
+from core.device import FP32, device_kind, device_name
 from core.errors import UserError
-from core.weights.device import FP32, device_kind, device_name
 
 log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.device import FP32, one_core
 from core.encoders import precision
 from core.encoders.base import Encoder, unit_rows
 from core.encoders.precision import Record
 from core.neighbours import cosine_matrix, nearest, rows_without_own
 from core.weights import compiled
-from core.weights.device import FP32, one_core
 
 if TYPE_CHECKING:
     from core.encoders.network import Network

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from core.faiss_loader import faiss, team
+from core.device import team
+from core.faiss_loader import faiss
 from core.indexes.base import Beside, Unreadable, blocks, indexes
 from core.neighbours import best, cosines, nothing, slack
 from core.types import Cost, Hits, Progress

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from core.faiss_loader import one_core
+from core.device import blas_on_one_core
 from core.indexes.base import Unreadable
 from core.types import Progress, report
 
@@ -83,7 +83,7 @@ def own_planes(dim: int) -> Planes:
 def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = None) -> Planes:
     """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds:
     ``progress`` is asked all the time whether to stop, and counts none of the vectors as done."""
-    with one_core():
+    with blas_on_one_core():
         return _learned(vectors, bits, progress)
 
 

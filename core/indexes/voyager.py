@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.faiss_loader import threads
+from core.device import threads
 from core.indexes.base import Beside, Knob, Unreadable, blocks, indexes
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,13 +23,18 @@ import numpy as np
 from core.errors import UserError
 from core.neighbours import nearest, without_own
 from core.registry import Registry
-from core.types import Hits, Progress
+from core.types import Hits, Progress, report
 
 projections: Registry[Projection] = Registry("projection", "core.projections")
 
 LEAST = 4
 BLOCK = 65536
 SEED = 0
+SAMPLE = 50_000
+"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every
+other picture is placed among it, and the map says so."""
+LANDMARK_BYTES = 512 << 20
+"""Memory for the vectors of the sample, which shrinks where they are wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,46 @@ class Projection(ABC):
             name: setting.check(name, given.get(name, setting.default))
             for name, setting in self.settings.items()
         }
+
+
+def arranged(
+    made: Projection,
+    vectors: np.ndarray,
+    anchor: np.ndarray | None,
+    progress: Progress | None,
+    params: Mapping[str, float],
+    most: int = 0,
+) -> np.ndarray | None:
+    """Fit ``made`` so that its places are those of all rows; the rows int64 that it was fitted on,
+    None = all. ``most``: no more than so many; 0 = as many as the projection takes."""
+    fit_up_to = min(most or made.fit_up_to, made.fit_up_to)
+    marks = landmarks(len(vectors), vectors.shape[1], fit_up_to)
+    if marks is None:
+        made.fit(vectors, progress, anchor, **params)
+        return None
+    some = None if anchor is None else anchor[marks]
+    made.fit(np.asarray(vectors[marks]), progress, some, **params)
+    parts = _watched(len(vectors), 8192, progress)
+    places = np.concatenate([made.settle(np.asarray(vectors[at : at + 8192])) for at in parts])
+    places[marks] = made.positions
+    made.positions = places
+    return marks
+
+
+def landmarks(count: int, dim: int, fit_up_to: int) -> np.ndarray | None:
+    """The rows, ascending int64, of a fixed sample that is arranged in place of ``count`` vectors;
+    None where all are."""
+    room = LANDMARK_BYTES // (4 * dim)
+    if count <= min(fit_up_to, room):
+        return None
+    sample = min(SAMPLE, fit_up_to, room)
+    return np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+
+
+def _watched(count: int, step: int, progress: Progress | None) -> Iterator[int]:
+    for start in range(0, count, step):
+        report(progress, start, count)
+        yield start
 
 
 def register(cls: type[Projection]) -> type[Projection]:

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from core import store
-from core.faiss_loader import team
+from core.device import FP32, device_kind, device_name, one_core, team
 from core.types import Progress, saying
 from core.weights import graphs
-from core.weights.device import FP32, device_kind, device_name, one_core
 from core.weights.graphs import FILE, KIND
 
 if TYPE_CHECKING:

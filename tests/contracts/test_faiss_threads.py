@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import core
-from core import faiss_loader
+from core import device, faiss_loader
 from core.indexes.planes import learned_planes
 
 
@@ -22,8 +22,8 @@ from core.indexes.planes import learned_planes
 )
 def test_a_wish_for_fewer_threads_is_heard(monkeypatch, asked, taken):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    monkeypatch.setattr(faiss_loader, "threads", lambda: 4)
-    assert faiss_loader.team() == taken
+    monkeypatch.setattr(device, "threads", lambda: 4)
+    assert device.team() == taken
 
 
 def test_faiss_is_told(monkeypatch):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from core import device
 from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.trained import encoding_network
-from core.weights import device
 
 NAME, OWN = "test_resnet.r160_in1k", "resnet.lookalike"
 PICTURES = [np.full((50, 60, 3), shade, np.uint8) for shade in (10, 200)]

@@ -111,7 +111,7 @@ def test_building_counts_up_and_stops(small):
 
 def test_a_large_set_is_arranged_by_a_sample_that_is_said(small, monkeypatch):
     monkeypatch.setattr(Umap, "fit_up_to", 10)
-    monkeypatch.setattr(maps, "SAMPLE", 8)
+    monkeypatch.setattr("core.projections.base.SAMPLE", 8)
     wanted = Wanted(FIRST, "umap", "", {"epochs": 33})
     found = maps.read(small, wanted, maps.build(small, wanted))
     assert found.facts["fitted_on"] == 8

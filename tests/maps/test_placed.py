@@ -7,7 +7,7 @@ import pytest
 
 from core import store
 from core.cli.main import main
-from core.projections import quality
+from core.projections import base, quality
 from core.projections.umap import Umap
 from core.services.embedding import build
 from core.services.library import library
@@ -136,11 +136,11 @@ def test_new_pictures_are_placed_among_the_landmarks(folder, monkeypatch):
 
 
 def test_wide_vectors_have_fewer_landmarks(monkeypatch):
-    monkeypatch.setattr(maps, "LANDMARK_BYTES", 4 * 100 * 50)
-    assert maps.landmarks(50, 100, 60) is None
-    chosen = maps.landmarks(51, 100, 60)
+    monkeypatch.setattr(base, "LANDMARK_BYTES", 4 * 100 * 50)
+    assert base.landmarks(50, 100, 60) is None
+    chosen = base.landmarks(51, 100, 60)
     assert len(chosen) == 50
-    assert len(maps.landmarks(51, 200, 60)) == 25
+    assert len(base.landmarks(51, 200, 60)) == 25
 
 
 def test_the_commands_place_and_draw_anew(folder, capsys):

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from core.faiss_loader import threads
+from core.device import threads
 from core.indexes.base import indexes
 from core.projections import quality
+from core.projections.base import arranged, projections
 from core.services.embedding import build, stored
 from core.services.embedding.bound import bound
 from core.services.embedding.opening import FIRST_ENCODERS
@@ -136,7 +137,8 @@ def _mapped(home: str, found: list[Path]) -> Iterator[Row]:
     )  # fmt: skip
     vectors = np.array(stored.read(dataset, bound(dataset, MAPPED).encoder).vectors)
     full = maps.read(dataset, wanted, maps.build(dataset, wanted, redraw=True))
-    made, marks = maps.project(wanted, vectors, None, None, len(vectors) // 4)
+    made = projections.get(wanted.projection)
+    marks = arranged(made, vectors, None, None, wanted.params, len(vectors) // 4)
     some = quality.measure(vectors, made.positions)
     told = (f"a quarter are landmarks: {some.trustworthiness:.3f}, continuity "
             f"{some.mean_continuity:.3f}; all: {full.facts['trustworthiness']:.3f}, "

@@ -35,10 +35,10 @@ import numpy as np
 
 from core import store
 from core.datasets.folder import Folder
+from core.device import team
 from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.network import Network
-from core.faiss_loader import team
 from core.services.embedding import embed, encoding, stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.encoding import prepare_one

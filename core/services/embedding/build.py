@@ -12,10 +12,10 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import threads
 from core.encoders.base import Encoder, encoders
 from core.encoders.imported import Imported
 from core.errors import UserError
-from core.faiss_loader import threads
 from core.indexes.base import indexes
 from core.items import taken
 from core.services.embedding import crops, embed, galleries, points, stored, usual

@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from core.datasets.base import Dataset
+from core.device import team, threads
 from core.encoders import precision, resampling
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.faiss_loader import team, threads
 from core.images import decode
 from core.services.embedding.contents import Notes, digest
 from core.services.embedding.parquet_parts import Home

@@ -12,9 +12,9 @@ from typing import Any
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import team, threads
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.faiss_loader import team, threads
 from core.services import saved_reports
 from core.services.embedding import embed, points, stored
 from core.services.embedding.bound import COMPILED, bound, fit_units, is_ahead, sample

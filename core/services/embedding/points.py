@@ -12,9 +12,9 @@ import numpy as np
 
 from core import keypoints, store
 from core.datasets.base import Dataset
+from core.device import threads
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.faiss_loader import threads
 from core.images import decode
 from core.keypoints import MAX_POINTS, SIDE, KeyPoints, detect
 from core.services.embedding.encoding import feed

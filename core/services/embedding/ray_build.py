@@ -24,10 +24,10 @@ from typing import Any
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import team, threads
 from core.encoders.base import Encoder
 from core.encoders.compilable import Compilable
 from core.errors import UserError
-from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
 from core.services.embedding.encoding import BATCH, STAGES, Work, streamed, stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker

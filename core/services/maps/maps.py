@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,14 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import encoders
+from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.projections import quality
-from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
+from core.projections.base import LEAST, Projection, Setting, arranged, check, projections, too_few
 from core.services.embedding import stored
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
-from core.types import Embeddings, Progress, report
+from core.types import Embeddings, Progress
 
 
 class Steps:
@@ -43,12 +44,9 @@ class Steps:
 
 log = logging.getLogger(__name__)
 KIND = placed.KIND
+PACKED = "layers.npz"
+"""Where a map that came with the code holds its layers."""
 VERSION = 1
-SAMPLE = 50_000
-"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every
-other picture is placed among it, and the map says so."""
-LANDMARK_BYTES = 512 << 20
-"""Memory for the vectors of the sample, which shrinks where they are wide."""
 LAYERS = ("trust", "continuity", "kept", "nearest", "clusters")
 
 
@@ -206,7 +204,7 @@ def follow(dataset: Dataset, names: Sequence[str], progress: Progress | None = N
             now = _embeddings_key(dataset, name)
         except UserError:  # it compares key points
             continue
-        for path, meta in placed.of_before(dataset, encoder, now):
+        for path, meta in of_before(dataset, encoder, now):
             made += _follows(dataset, meta, progress)
             with suppress(UserError):  # someone makes it just now: it goes the next time
                 store.delete(KIND, path.name)
@@ -232,15 +230,36 @@ def _placed(
     """The map by placing what came on the one of before; None where there is none that suits."""
     encoder = with_vectors(dataset, wanted.encoder).encoder
     noted = _noted(dataset, wanted)
-    one = placed.earlier(dataset, encoder, found, why, noted["index_name"])
+    before = of_before(dataset, encoder, why["embeddings"])
+    one = placed.earlier(before, dataset, found, why, noted["index_name"]) if before else None
     if one is None:
         return None
 
     def write(folder: Path) -> dict:
         facts = placed.write(folder, one, wanted.projection, found, progress)
-        return {"facts": facts, **noted, **placed.noted(dataset, encoder, found, folder)}
+        return {"facts": facts, **noted, **_keep_keys(dataset, encoder, found, folder)}
 
     return store.get_or_build(KIND, why, write, progress)
+
+
+def of_before(dataset: Dataset, encoder: Encoder, embeddings: str) -> list[tuple[Path, dict]]:
+    """Maps by an encoder that show the gallery as it was before it had these embeddings, newest
+    first: those that can follow."""
+    key = store.fingerprint(encoder.fingerprint())
+    made = [
+        (path, meta)
+        for path, meta in stored.of_source(KIND, dataset, encoder)
+        if meta.get("encoder_key") == key
+        and (meta.get("causes") or {}).get("embeddings") != embeddings
+        and store.sound(path)
+    ]
+    return sorted(made, key=lambda one: -float(one[1].get("built") or 0.0))
+
+
+def _keep_keys(dataset: Dataset, encoder: Encoder, found: Embeddings, folder: Path) -> dict:
+    """Keep, beside a map, what it needs to follow; what is for its meta."""
+    np.save(folder / placed.KEYS, stored.keys_of(dataset, found, np.arange(len(found.ids))))
+    return {"encoder_key": store.fingerprint(encoder.fingerprint())}
 
 
 def _embeddings(dataset: Dataset, name: str) -> Embeddings:
@@ -273,7 +292,8 @@ def _write(
     progress: Progress,
 ) -> dict:
     started = time.perf_counter()
-    made, chosen = project(wanted, found.vectors, anchor, progress)
+    made = projections.get(wanted.projection)
+    chosen = arranged(made, found.vectors, anchor, progress, wanted.params)
     made.save(folder)
     if chosen is not None:
         np.save(folder / placed.LANDMARKS, chosen)
@@ -298,7 +318,7 @@ def _write(
         **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
     }
     encoder = with_vectors(dataset, wanted.encoder).encoder
-    follows = placed.noted(dataset, encoder, found, folder)
+    follows = _keep_keys(dataset, encoder, found, folder)
     return {"facts": facts, **_noted(dataset, wanted), **follows}
 
 
@@ -311,51 +331,6 @@ def _noted(dataset: Dataset, wanted: Wanted) -> dict:
         "index_name": index,
         "anchor": wanted.anchor,
     }
-
-
-def project(
-    wanted: Wanted,
-    vectors: np.ndarray,
-    anchor: np.ndarray | None,
-    progress: Progress | None,
-    most: int = 0,
-) -> tuple[Projection, np.ndarray | None]:
-    """A fitted projection whose places are those of all rows, and the rows int64 that it was fitted
-    on, None = all. ``most``: no more than so many; 0 = as many as the projection takes."""
-    made, count = projections.get(wanted.projection), len(vectors)
-    fit_up_to = min(most or made.fit_up_to, made.fit_up_to)
-    marks = landmarks(count, vectors.shape[1], fit_up_to)
-    if marks is None:
-        made.fit(vectors, progress, anchor, **wanted.params)
-        return made, None
-    made.fit(
-        np.asarray(vectors[marks]),
-        progress,
-        None if anchor is None else anchor[marks],
-        **wanted.params,
-    )
-    places = np.concatenate(
-        [made.settle(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)]
-    )
-    places[marks] = made.positions
-    made.positions = places
-    return made, marks
-
-
-def landmarks(count: int, dim: int, fit_up_to: int) -> np.ndarray | None:
-    """The rows, ascending int64, of a fixed sample that is arranged in place of ``count`` vectors;
-    None where all are."""
-    room = LANDMARK_BYTES // (4 * dim)
-    if count <= min(fit_up_to, room):
-        return None
-    sample = min(SAMPLE, fit_up_to, room)
-    return np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
-
-
-def _watched(count: int, step: int, progress: Progress | None) -> Iterator[int]:
-    for start in range(0, count, step):
-        report(progress, start, count)
-        yield start
 
 
 def refusal(dataset: Dataset, encoder: str) -> UserError | None:
@@ -407,7 +382,7 @@ def _readable(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map
 
 
 def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
-    layers = placed.layers(path, (*LAYERS, "medoids"))
+    layers = _layers(path, (*LAYERS, "medoids"))
     shown = {
         name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32)
         for name, layer in layers.items()
@@ -419,6 +394,14 @@ def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     if lengths != {facts["points"]} or any(layer.ndim != 1 for layer in layers.values()):
         raise ValueError(f"a map of {facts['points']} points with layers of {sorted(lengths)}")
     return Map(wanted, tuple(ids), positions, facts=facts, path=path, **shown)
+
+
+def _layers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of a map by name, from its packed file or one file each."""
+    if not (path / PACKED).exists():
+        return {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
+    with np.load(path / PACKED, allow_pickle=False) as packed:
+        return {name: packed[name] for name in names}
 
 
 def projection_of(found: Map, vectors: np.ndarray) -> Projection:
@@ -479,9 +462,17 @@ def drawn_together(
         or all(find(dataset, one) for one in first)
     ):
         return first
-    others = (_towards(names, projection, anchor, params) for anchor in placed.anchors(projection))
+    others = (_towards(names, projection, anchor, params) for anchor in _anchors(projection))
     return next((some for some in others if all(find(dataset, one) for one in some)), first)
 
 
 def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
     return [Wanted(name, projection, anchor, params).resolved() for name in names]
+
+
+def _anchors(projection: str) -> list[str]:
+    """Encoders to whose map shipped maps of ``projection`` are drawn, the one of most maps
+    first."""
+    parts = [path.name.split("--") for path in store.listed(store.shipped() / KIND)]
+    found = Counter(part[2] for part in parts if len(part) == 3 and part[1] == projection)
+    return [name for name, _ in found.most_common()]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.datasets.base import Dataset
+from core.projections.base import projections
 from core.services.maps import atlas, maps
 from core.services.maps import colours as map_colours
 from core.services.maps.colours import Colouring
@@ -242,9 +243,7 @@ def figures(found: Map) -> list[list[str]]:
 def note(found: Map) -> str:
     """What stands under a map: how it was made, and every sample that was used."""
     facts = found.facts
-    title = next(
-        row["title"] for row in maps.projection_rows() if row["name"] == found.wanted.projection
-    )
+    title = projections.get(found.wanted.projection).title
     towards = f", drawn towards {maps.title(found.wanted.anchor)}" if found.wanted.anchor else ""
     said = [title + towards, f"{facts['points']:,} pictures"]
     if facts.get("placed"):
@@ -265,11 +264,7 @@ def _page(dataset: Dataset, found: Sequence[Map], data: dict, pictures: int) -> 
     title = html.escape(
         f"{dataset.title or dataset.name}: {'map' if len(found) == 1 else 'maps'} by {names}"
     )
-    reading = next(
-        row["reading"]
-        for row in maps.projection_rows()
-        if row["name"] == found[-1].wanted.projection
-    )
+    reading = projections.get(found[-1].wanted.projection).reading
     some = (
         ""
         if pictures == data["count"]

@@ -11,7 +11,6 @@ compares vectors (neighbours in the space, the place of a new picture) waits for
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
 from core.neighbours import dots, nearest
 from core.projections import quality
 from core.projections.base import on_map, projections
@@ -55,18 +53,16 @@ class Earlier:
         return placed <= PLACED_UP_TO * points and len(self.rows) >= max(2, self.before // 2)
 
 
-def noted(dataset: Dataset, encoder: Encoder, found: Embeddings, folder: Path) -> dict:
-    """Keep, beside a map, what it needs to follow; what is for its meta."""
-    np.save(folder / KEYS, stored.keys_of(dataset, found, np.arange(len(found.ids))))
-    return {"encoder_key": store.fingerprint(encoder.fingerprint())}
-
-
 def earlier(
-    dataset: Dataset, encoder: Encoder, found: Embeddings, causes: dict, index_name: str
+    before: Sequence[tuple[Path, dict]],
+    dataset: Dataset,
+    found: Embeddings,
+    causes: dict,
+    index_name: str,
 ) -> Earlier | None:
-    """The newest map that differs from the one with these causes in the gallery alone, where it
-    still suits."""
-    for path, meta in of_before(dataset, encoder, causes["embeddings"]):
+    """The newest map of ``before``, newest first, that differs from the one with these causes in
+    the gallery alone, where it still suits."""
+    for path, meta in before:
         own = meta.get("causes") or {}
         same = _without_gallery(own) == _without_gallery(causes)
         if not same or meta.get("index_name") != index_name:
@@ -78,20 +74,6 @@ def earlier(
         if one.suits:
             return one
     return None
-
-
-def of_before(dataset: Dataset, encoder: Encoder, embeddings: str) -> list[tuple[Path, dict]]:
-    """Maps by an encoder that show the gallery as it was before it had these embeddings, newest
-    first: those that can follow."""
-    key = store.fingerprint(encoder.fingerprint())
-    made = [
-        (path, meta)
-        for path, meta in stored.of_source(KIND, dataset, encoder)
-        if meta.get("encoder_key") == key
-        and (meta.get("causes") or {}).get("embeddings") != embeddings
-        and store.sound(path)
-    ]
-    return sorted(made, key=lambda one: -float(one[1].get("built") or 0.0))
 
 
 def _without_gallery(causes: dict) -> str:
@@ -213,22 +195,3 @@ def redrawn(
         store.write_meta(
             folder, {"causes": causes, "built": time.time(), "seconds": seconds, **noted}
         )
-
-
-LAYERS = "layers.npz"
-
-
-def anchors(projection: str) -> list[str]:
-    """Encoders to whose map shipped maps of ``projection`` are drawn, the one of most maps
-    first."""
-    parts = [path.name.split("--") for path in store.listed(store.shipped() / KIND)]
-    found = Counter(part[2] for part in parts if len(part) == 3 and part[1] == projection)
-    return [name for name, _ in found.most_common()]
-
-
-def layers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Arrays of a map by name, from its packed file or one file each."""
-    if not (path / LAYERS).exists():
-        return {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
-    with np.load(path / LAYERS, allow_pickle=False) as packed:
-        return {name: packed[name] for name in names}

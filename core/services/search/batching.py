@@ -29,8 +29,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from core import store
+from core.device import team
 from core.encoders.base import Encoder
-from core.faiss_loader import team
 from core.services.hosting.settings import hosted, value
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.device import team
 from core.errors import UserError
-from core.faiss_loader import team
 from core.services.search import serving, subject
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import SearchResult
