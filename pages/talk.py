@@ -38,8 +38,12 @@ def main() -> None:
     if not talk.scenes:
         note(
             "The talk has no scene yet.",
-            "Open a view on any page, and press Add to talk at its top.",
+            "Open a view on any page, and press Add to talk at its top: a comparison, a map, a"
+            " leaderboard, a lesson. Here scenes are put in order, given notes and presented.",
         )
+        with st.container(horizontal=True):
+            for name in ("Compare", "Map", "Metrics", "Learn"):
+                st.page_link(PATHS[name], label=name)
         return
     quiet(
         f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker (Page Down,"

@@ -21,7 +21,7 @@ def show() -> None:
     seen = {query for query, _, who, _ in rows if who == voter}
     query = next((id for id in _order(locator) if id not in seen), None)
     with st.container(key="frame"):
-        panel, answer = st.container(key="panel_settings"), st.container(key="answer")
+        panel, answer = st.container(key="panel_query"), st.container(key="answer")
     with panel:
         caption("Query", level=2)
         if query is not None:
