@@ -211,11 +211,9 @@ def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
 
 def _show_part(answer: SearchResult) -> None:
     if answer.box:
-        by = (
-            f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
-            if answer.crop
-            else ""
-        )
+        by = ""
+        if answer.crop:
+            by = f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
         print(
             f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the"
             f" picture{by}."

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import serving
+from core.services.search import admission, serving
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -60,14 +60,13 @@ def gather(view: View) -> Gathered:
         ):
             blocked[name] = state
             found.busy |= state["state"] == "busy"
-    _ask_at_once(
-        view,
-        [
-            name
-            for name in view.shown
-            if name not in blocked and _outcome(view, version, name) is None
-        ],
-    )
+    left = [
+        name for name in view.shown if name not in blocked and _outcome(view, version, name) is None
+    ]
+    for name in left:
+        serving.begin(cached.dataset(view.dataset), name, view.index)
+    if left and _may_ask(CROWDED_S):
+        _ask_at_once(view, left)
     states = {
         name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown
     }
@@ -86,6 +85,8 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
     place and says whether it has; None where nothing is made. Nothing of a page is held up
     meanwhile: whatever the person does interrupts it.
     """
+    if not found.waiting or any(map(asking.under_way, _keys(view, found.waiting))):
+        admission.line().leave()  # an encoder that takes long keeps nobody else waiting
     if found.waiting:
         _until_answered(view, found)
         st.rerun()
@@ -125,6 +126,12 @@ def act(view: View, action: str) -> None:
         builds.start(view.dataset, [name], view.index)
     elif verb == "cancel" and (job := builds.active(view.dataset, name)):
         builds.stop(job.id)
+
+
+def _may_ask(seconds: float) -> bool:
+    """Wait for this page's turn to search, so long at most; what the person does meanwhile ends the
+    wait. Whether it has come."""
+    return not hosted() or admission.line().enter(seconds, press.let_in)
 
 
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
@@ -173,7 +180,11 @@ def _until_answered(view: View, found: Gathered) -> None:
     dataset, keys = cached.dataset(view.dataset), _keys(view, found.waiting)
     known = st.session_state.get(OUTCOMES, {})
     while not any(key in known for key in keys):  # the board's own drawing may have asked
+        if not (any(map(asking.under_way, keys)) or _may_ask(LOOK_S)):
+            continue
         _ask_next(view, found.waiting)
+        if asking.oldest_s() > CROWDED_S:
+            admission.line().leave()
         press.let_in()
         crowd = _crowded()
         if asking.wait_for(keys, LOOK_S, all_of=crowd):
@@ -206,7 +217,7 @@ def _patience_s() -> float:
 
 def _crowded() -> bool:
     """Whether several visitors wait for answers; where there are none, they are one person's."""
-    return hosted() and asking.others()
+    return hosted() and (admission.line().waited_for or asking.others())
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:

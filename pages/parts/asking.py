@@ -63,6 +63,12 @@ def under_way(key: Hashable) -> bool:
     return key in _asks()
 
 
+def oldest_s() -> float:
+    """So many seconds ago this session's oldest question was asked that has no answer yet."""
+    began = [one.began for one in _asks().values() if not one.done.done()]
+    return time.monotonic() - min(began) if began else 0.0
+
+
 def others() -> bool:
     """Whether other sessions wait for answers, too."""
     mine = id(_asks())

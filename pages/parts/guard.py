@@ -8,6 +8,7 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
+from core.services.search import admission
 from pages.parts import press, url_state
 from pages.parts.words import trouble
 
@@ -74,7 +75,7 @@ def unforeseen(error: Exception) -> bool:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        with ownership.settled():
+        with ownership.settled(), admission.line().within():
             press.settle(name)
             url_state.settle(name)
             guarded(page, f"The page {name}")

@@ -100,11 +100,9 @@ def _every(protocol: Protocol) -> str:
 def _input(encoder: Encoder) -> dict[str, str]:
     """Image size and pooling, as far as the encoder states them."""
     record = encoder.fingerprint().get("preprocess")
-    made = (
-        ", ".join(f"{key} {value}" for key, value in record.items())
-        if isinstance(record, dict)
-        else ""
-    )
+    made = ""
+    if isinstance(record, dict):
+        made = ", ".join(f"{key} {value}" for key, value in record.items())
     side = f"{encoder.side} px on the short side" if encoder.side else "as the picture is"
     return {
         "image size": made or side,
@@ -176,11 +174,10 @@ class Cell:
     def curves_of(self, group: str) -> dict[str, list[float]]:
         """The curves over the queries of one class; empty where there are none."""
         known = self.classes()
-        rows = (
-            {name: values[known.index(group)] for name, values in self.class_curves.items()}
-            if group in known
-            else {}
-        )
+        if group in known:
+            rows = {name: values[known.index(group)] for name, values in self.class_curves.items()}
+        else:
+            rows = {}
         return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
 
     def means(self) -> dict[str, float | None]:
