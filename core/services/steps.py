@@ -109,13 +109,16 @@ class Steps:
     that shows ``left`` and ``share`` is given them each time, with ``step``, the seconds of them
     that are the step's at work, and ``silent``, how long that has gone on where it has counted
     nothing yet: :func:`still_left` reads them later. Steps of one ``kind`` are expected to be wrong
-    by one factor.
+    by one factor, which is ``off`` from that of all kinds.
     """
 
     def __init__(
-        self, progress: Progress | None, clock: Callable[[], float] = time.monotonic
+        self,
+        progress: Progress | None,
+        clock: Callable[[], float] = time.monotonic,
+        off: float = KIND_OFF,
     ) -> None:
-        self.progress, self.clock = progress, clock
+        self.progress, self.clock, self._off = progress, clock, off
         self.count: tuple[int, int] | None = None
         self._steps: dict[Hashable, _Step] = {}
         self._now: Hashable = None
@@ -288,7 +291,15 @@ class Steps:
         """By how much steps of a kind take longer than expected: as those of it did. Where few of
         it were measured, as all kinds did: a machine that is busy delays every one of them, an
         encoder of which nothing was known only its own."""
-        pairs, steps = self._pairs(), self._steps.values()
+        pairs = self._pairs()
+        step, spent = self._steps.get(self._now), self.clock() - self._since
+        silent = step is not None and not (step.first or step.sure or self._far())
+        if step and silent and spent > step.expected * self._factor_by(step.kind, pairs):
+            pairs.append((step.kind, step.expected, spent * (1 + OVERRUN)))
+        return self._factor_by(kind, pairs)
+
+    def _factor_by(self, kind: str, pairs: Sequence[tuple[str, float, float]]) -> float:
+        steps = self._steps.values()
         if kind == FIRST:
             own = [step.first for step in steps if step.first]
         else:
@@ -298,7 +309,7 @@ class Steps:
 
     def _in_all(self, pairs: Sequence[tuple[str, float, float]]) -> float:
         """What all kinds have in common, by the mean of their logarithms: each differs from it by a
-        factor of its own as large as ``KIND_OFF``, and it from 1 by ``MACHINE_OFF``."""
+        factor of its own as large as ``off``, and it from 1 by ``MACHINE_OFF``."""
         little = PRIOR * sum(step.expected for step in self._steps.values())
         weights, logs = 0.0, 0.0
         for kind in {of for of, _, _ in pairs}:
@@ -307,7 +318,7 @@ class Steps:
             weight = expected / (expected + little)
             weights += weight
             logs += weight * log(max(spent, 1e-3) / expected)
-        return exp(logs / (weights + (log(KIND_OFF) / log(MACHINE_OFF)) ** 2))
+        return exp(logs / (weights + (log(self._off) / log(MACHINE_OFF)) ** 2))
 
     def _pairs(self) -> list[tuple[str, float, float]]:
         """Kind, expected and real seconds of what was measured; what came before the first count of

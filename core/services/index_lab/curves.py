@@ -18,7 +18,7 @@ from core.indexes.base import Away, Index, Knob, indexes
 from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
-from core.services.index_lab.ahead import Ahead
+from core.services.index_lab.ahead import Ahead, Known
 from core.services.index_lab.measure import Pilot, measured
 from core.services.index_lab.point import KIND, Point
 from core.services.index_lab.space import (
@@ -297,15 +297,22 @@ class _Lab:
         points: Sequence[Point],
         progress: Progress | None,
     ) -> Steps:
-        """The steps of measuring groups of settings, each group with one build: as such a build
-        took before (``points``), else as a pilot tells."""
-        before = _before(self.dataset, self.ready, points)
-        dim, costs = self.ready.dim, []
-        for specs in filter(None, groups):
-            known = before.get(_build(specs[0]))
-            costs.append((specs, known or measure.known_pilot(specs[0], dim, self.size)))
-        self.ahead = Ahead(progress, costs, (self.size, dim), QUERIES)
+        """The steps of measuring groups of settings, each group with one build. ``points``: what is
+        known of this very space."""
+        shape = (self.size, self.ready.dim)
+        known = Known(
+            shape,
+            points,
+            point.everywhere(),
+            lambda spec: measure.known_pilot(spec, shape[1], self.size),
+            self._is_kept,
+        )
+        self.ahead = Ahead(progress, [one for one in groups if one], known, QUERIES)
         return self.ahead.steps
+
+    def _is_kept(self, spec: IndexSpec) -> bool:
+        own = self.size == self.real
+        return own and galleries.is_built(self.dataset, self.ready, spec.name, **spec.build)
 
     def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
         """One point, or reason why there is none, for each setting; all share one build."""
@@ -319,6 +326,7 @@ class _Lab:
             "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
+        found: Point | str
         try:
             built = self._built(space, specs[0])
         except Away as error:  # it may answer the next time: nothing is kept
@@ -327,11 +335,10 @@ class _Lab:
         except UserError as error:
             built = str(error)
         for spec in specs:
-            found = (
-                built
-                if isinstance(built, str)
-                else measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
-            )
+            if isinstance(built, str):
+                found = built
+            else:
+                found = measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 

@@ -106,6 +106,16 @@ def _batches(queries: np.ndarray) -> list[np.ndarray]:
     return [np.ascontiguousarray(queries[part]) for part in order.reshape(-1, BATCH)]
 
 
+def point_seconds(one: float, many: float, queries: int) -> float:
+    """What :func:`measured` takes: recall over all queries, then the timed runs, of a query that
+    takes ``one`` second alone and ``many`` in a batch."""
+    batch, batches = BATCH * many, -(-queries // BATCH)
+    single = WARM * one + max(min(queries * one, LIMIT_S), LEAST_RUNS * one)
+    return (
+        queries * many + single + batch + max(min(batches * batch, LIMIT_S), LEAST_BATCHES * batch)
+    )
+
+
 KIND = "pilots"
 VERSION = 1
 SAMPLES = (500, 2000)
@@ -128,10 +138,14 @@ class Pilot:
     def build_seconds(self, size: int) -> float:
         return _grown(self.sizes, self.build_s, size, BUILD_GROWTH)
 
+    def search_seconds(self, size: int) -> float:
+        """One query alone."""
+        return _grown(self.sizes, self.search_s, size, SEARCH_GROWTH)
+
     def point_seconds(self, size: int, queries: int) -> float:
-        """One setting: recall over all queries, then the timed runs."""
-        each = _grown(self.sizes, self.search_s, size, SEARCH_GROWTH)
-        return queries * each + 2 * min(LIMIT_S, queries * each) + 10 * each
+        """One setting by the default knobs."""
+        each = self.search_seconds(size)
+        return point_seconds(each, each, queries)
 
     def ram_bytes(self, size: int) -> int:
         if len(self.sizes) < 2:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +105,18 @@ def _shipped(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
     return _point(noted, spec) if noted else None
 
 
+def everywhere() -> list[Point]:
+    """Points of every space: those that came with the code, then those of this machine, oldest
+    first."""
+    found = [Point(**noted) for noted in shipped_points().values() if "refused" not in noted]
+    here = [(store.read_meta(path) or {}, path) for path in store.folders(KIND)]
+    for _, path in sorted(here, key=lambda one: float(one[0].get("built") or 0.0)):
+        with suppress(*store.UNREADABLE):
+            noted = json.loads((path / "point.json").read_text())
+            found += [] if "refused" in noted else [Point(**noted)]
+    return found
+
+
 def shipped_points() -> dict[str, dict]:
     """What came with the code, by the key of its causes without a machine."""
     home = store.shipped() / KIND
@@ -127,11 +140,10 @@ def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
     for spec in specs:
         found = measured_here(space, spec, k)
         if found is not None:
-            noted = (
-                {"refused": found}
-                if isinstance(found, str)
-                else {**asdict(found), "machine": processor()}
-            )
+            if isinstance(found, str):
+                noted = {"refused": found}
+            else:
+                noted = {**asdict(found), "machine": processor()}
             made[store.key(causes(space, spec, k, ""))] = noted
     path = store.shipped() / KIND / f"{encoder}.json"
     store.write_text(path, json.dumps(made, separators=(",", ":")))

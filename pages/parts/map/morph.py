@@ -133,11 +133,10 @@ def _titles(pair: str) -> str:
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
     ids, a, b = cached_maps.comparable(*first.key, *second.key[2:])
-    rows = (
-        board.overlay(view, [first, second], ids)
-        if len(ids) > map_page.VECTOR_UP_TO
-        else np.arange(len(ids))
-    )
+    if len(ids) > map_page.VECTOR_UP_TO:
+        rows = board.overlay(view, [first, second], ids)
+    else:
+        rows = np.arange(len(ids))
     frame = map_page.box([SimpleNamespace(positions=a[rows]), SimpleNamespace(positions=b[rows])])
     hue, place = board.colours(view, first), {id: row for row, id in enumerate(first.found.ids)}
     index = hue.index[[place[ids[row]] for row in rows]]
@@ -147,11 +146,10 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
             [one.id for one in cached_maps.movers(*first.key, *second.key[2:])],
         )
     ]
-    note = (
-        f"{len(rows):,} of {len(ids):,} pictures"
-        if len(rows) < len(ids)
-        else f"{len(ids):,} pictures"
-    )
+    if len(rows) < len(ids):
+        note = f"{len(rows):,} of {len(ids):,} pictures"
+    else:
+        note = f"{len(ids):,} pictures"
     both = f"{title(first.encoder)} → {title(second.encoder)}"
     shared = {
         "box": frame,
