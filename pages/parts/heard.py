@@ -115,9 +115,8 @@ def _listen() -> None:
         _of(self).refused |= bool(wrong)
         again, old = _weighed(self, _without(said, wrong))
         take(self, _without(said, wrong | old))
-        for id in again | wrong:
-            if id in self and (key := user_key_from_element_id(id)):
-                self._new_session_state[key] = self[id]
+        for id in again | {id for id in wrong if _settable(self, id)}:
+            self._new_session_state[user_key_from_element_id(id)] = self[id]
 
     SessionState._heard = True
     SessionState.on_script_will_rerun = on_script_will_rerun
@@ -172,13 +171,20 @@ def _offered(session: SessionState, said: WidgetState) -> bool:
     return once and few and set(values) <= set(offered)
 
 
+def _settable(session: SessionState, id: str | None) -> bool:
+    """Whether a page may put a value into this widget, and it holds one."""
+    metadata = session.get_widget_metadata(id or "")
+    settable = metadata is not None and metadata.value_type in KINDS
+    return settable and user_key_from_element_id(id) is not None and id in session
+
+
 def _written(session: SessionState, heard: _Heard) -> None:
     """Note what the run before put into widgets."""
     for key in heard.written:
         id = session.get_widget_id_from_key(key)
-        metadata = session.get_widget_metadata(id) if id else None
-        if metadata is None or metadata.value_type not in KINDS or id not in session:
+        if not _settable(session, id):
             continue
+        metadata = session.get_widget_metadata(id)
         shown = WStates({id: Value(session[id])}, {id: metadata}).get_serialized(id)
         told = heard.told.setdefault(id, _Told(heard.run, _value(shown)))
         told.stale |= {heard.said[id]} if id in heard.said else set()
