@@ -75,7 +75,7 @@ def test_what_refers_to_itself_alone_is_let_go():
     try:
         del page
         assert gone() is not None
-        memory.trim()
+        memory.collect()
     finally:
         gc.enable()
     assert gone() is None

@@ -15,11 +15,13 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 
 M_ARENA_MAX = -8
 """glibc's malloc.h."""
 HEAPS = 2
-TRIM_EVERY_S = 20.0
+TRIM_EVERY_S, COLLECT_EVERY = 5.0, 4
+"""Seconds, and so many of these turns."""
 _started = threading.Lock()
 
 
@@ -31,11 +33,15 @@ def few_heaps() -> bool:
 
 
 def trim() -> bool:
-    """Give back what nothing refers to any more, and what is free inside the heaps; whether there
-    was any of the latter."""
-    gc.collect()
+    """Give back what is free inside the heaps; whether there was any."""
     give_back = _of_glibc("malloc_trim")
     return give_back is not None and give_back(0) == 1
+
+
+def collect() -> bool:
+    """The same, after what only refers to itself has been let go."""
+    gc.collect()
+    return trim()
 
 
 def start_trimming() -> threading.Thread | None:
@@ -48,9 +54,12 @@ def start_trimming() -> threading.Thread | None:
 
 
 def _trim_on() -> None:
-    while True:
+    for turn in count(1):
         time.sleep(TRIM_EVERY_S)
-        trim()
+        if turn % COLLECT_EVERY:
+            trim()
+        else:
+            collect()
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
