@@ -37,6 +37,7 @@ from core.disk import (  # noqa: F401 (asked for here by all rooms)
     find_layer_by,
     flush_folder,
     flush_tree,
+    identity,
     in_layer,
     layer,
     layers,

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.fused import Beginning
 from core.services.evaluation.leaderboard import Separation
-from core.services.search.together import members_of, parts_of
+from core.services.specs import fused_parts, members_of
 from pages.parts import cached, cached_metrics, gallery, link, palette, press, second
 from pages.parts.choosing import menu
 from pages.parts.components import WEB
@@ -189,7 +189,7 @@ def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence
     if picked not in shown:
         return
     names = list(dict.fromkeys(one for name in encoders for one in members_of(name) or (name,)))
-    joined = [parts_of(name) for name in encoders if members_of(name)]
+    joined = [fused_parts(name) for name in encoders if members_of(name)]
     more = {}
     if len(joined) == 1 and set(joined[0][1]) == set(names):
         method, members, weights = joined[0]
