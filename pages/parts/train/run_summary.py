@@ -168,7 +168,7 @@ def _watch(recipe: str, values: dict) -> None:
     if job is None or not job.active:
         cached_train.forget()
         st.rerun()
-    quiet("Taking a few steps to see how fast it goes.")
+    quiet("Training a few steps to measure the throughput.")
     if press.button("Stop measuring", width="stretch", key="train_unmeasure"):
         builds.stop(job.id)
         st.rerun()
