@@ -69,8 +69,8 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
     with st.container(horizontal=True):
         for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
             url_state.heal(key, encoders, first)
-        one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
-        other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
+        one = st.selectbox("Encoder", encoders, key=ONE, format_func=palette.title)
+        other = st.selectbox("Compared with", encoders, key=OTHER, format_func=palette.title)
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
