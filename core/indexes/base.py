@@ -23,7 +23,6 @@ from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
 from core.types import Cost, Hits, Progress, Said, State, Where, report
 
-__all__ = ["MOST_HITS", "Away", "Index", "Knob", "Unreadable", "indexes", "let_go"]
 indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 

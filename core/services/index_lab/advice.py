@@ -308,9 +308,6 @@ def _bytes(count: int) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
 
 
-__all__ = ["Advice", "Equal", "equal_recall", "recommend"]
-
-
 @dataclass(frozen=True, slots=True)
 class Equal:
     """``best`` of each index that reaches ``recall``, fastest first; ``short``: index -> the best

@@ -10,7 +10,8 @@ from core.services.evaluation.cells import Cell
 from core.services.evaluation.fused import Beginning
 from core.services.evaluation.leaderboard import Separation
 from core.services.specs import fused_parts, members_of
-from pages.parts import cached, cached_metrics, gallery, link, palette, press, second, url_state
+from pages.parts import cached, cached_metrics, gallery, link, palette, press, second
+from pages.parts.choosing import menu
 from pages.parts.components import WEB
 from pages.parts.guard import guarded
 from pages.parts.metrics.choice import ONE, OTHER, Choice
@@ -67,10 +68,9 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
 def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None:
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
-        for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
-            url_state.heal(key, encoders, first)
-        one = st.selectbox("Encoder", encoders, key=ONE, format_func=palette.title)
-        other = st.selectbox("Compared with", encoders, key=OTHER, format_func=palette.title)
+        first, second_best = _best(shown, encoders)
+        one = menu("Encoder", ONE, encoders, first, format_func=palette.title)
+        other = menu("Compared with", OTHER, encoders, second_best, format_func=palette.title)
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
