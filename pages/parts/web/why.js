@@ -14,6 +14,7 @@ function tellWhy(state, tries = 6) {
   clearTimeout(state.whyTimer);
   const key = whyKey(state);
   state.linked = key || state.linked;
+  state.whyTold = key;
   state.send("why", key);
   state.whyTimer = setTimeout(() => { if (tries && whyKey(state) === key && state.data.why.open !== key) tellWhy(state, tries - 1); }, WHY_AGAIN_MS);
 }
@@ -33,7 +34,14 @@ function whyButton(state) {
 // A link that was opened, or gone back to, says which explanation is open.
 function followWhy(state, why) {
   if (why?.known) state.explained.set(why.known.key, why.known);
-  if (!why?.open) { state.linked = ""; return; }
+  if (state.whyTold === (why?.open ?? "")) state.whyTold = null;  // heard; anything older says nothing of what is open now
+  const left = state.why && state.whyHeard === whyKey(state) && (state.whyTold ?? null) === null;
+  state.whyHeard = why?.open ?? "";
+  if (!why?.open) {
+    state.linked = "";
+    if (left) { state.why = null; drawDetail(state); }  // gone back from
+    return;
+  }
   if (state.opened || state.linked === why.open) return;
   const [method, key, ...rest] = why.open.split("|");
   const id = rest.join("|");
