@@ -50,8 +50,13 @@ def test_a_hit_is_explained_its_regions_answer_and_the_link_opens_it_again(open_
     expect(panel).to_contain_text("The cover is a square")
     expect(page).to_have_url(re.compile(rf"why=occlusion(%7C|\|)vgg.lookalike(%7C|\|){chosen}"))
     settle(page)
+    link = "compare" + page.url.partition("/compare")[2]
+    page.go_back()
+    expect(panel.get_by_role("radio", name="Regions")).to_be_checked()
+    page.go_back()
+    expect(panel).to_have_count(0)
 
-    again = open_at("compare" + page.url.partition("/compare")[2])
+    again = open_at(link)
     panel = again.locator("dialog.detail .why")
     expect(panel.get_by_role("radio", name="Occlusion")).to_be_checked()
     again.keyboard.press("ArrowRight")

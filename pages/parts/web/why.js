@@ -42,7 +42,7 @@ function followWhy(state, why) {
     if (left) { state.why = null; drawDetail(state); }  // gone back from
     return;
   }
-  if (state.opened || state.linked === why.open) return;
+  if (left ? why.open === whyKey(state) : state.opened || state.linked === why.open) return;
   const [method, key, ...rest] = why.open.split("|");
   const id = rest.join("|");
   const column = state.data.columns.find((one) => one.key === key);
