@@ -333,6 +333,12 @@ def listed(path: Path) -> list[Path]:
         return []
 
 
+def identity(path: Path) -> tuple[int, ...]:
+    """Of a file as it is now: another one as soon as it was written again. Raises OSError."""
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
 def changed(path: Path) -> float:
     """Epoch seconds of the last change; now, where it is gone."""
     try:

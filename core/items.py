@@ -11,11 +11,13 @@ from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from core.types import Item
+from core.types import STATED, Item
 
 FIELDS = ("label", "instance", "category", "split")
 """What the items of a class, an object or a part of the source share."""
@@ -61,11 +63,11 @@ class Coded:
 
 def coded_values(values: Sequence[Any]) -> Coded:
     """Hashable values (n), each None unknown."""
-    known = {
-        value: code for code, value in enumerate(dict.fromkeys(v for v in values if v is not None))
-    }
-    codes = [-1 if value is None else known[value] for value in values]
-    return Coded(np.array(codes, np.int64), tuple(known))
+    known = dict.fromkeys(values)
+    known.pop(None, None)
+    code_of = {**{value: code for code, value in enumerate(known)}, None: -1}
+    codes = np.fromiter(map(code_of.__getitem__, values), np.int64, len(values))
+    return Coded(codes, tuple(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +394,12 @@ def coded(items: Sequence[Item], name: str) -> Coded:
     """The values of a field or attribute of items; several as a tuple or frozen set."""
     if isinstance(items, Columnar) and name not in ("id", "path"):
         return items.coded(name)
-    return coded_values([_hashable(item.value(name)) for item in items])
+    if name in STATED:
+        values = list(map(attrgetter(name), items))
+    else:
+        values = [item.attributes.get(name) for item in items]
+    several = any(issubclass(kind, (list, set)) for kind in set(map(type, values)))
+    return coded_values(list(map(_hashable, values)) if several else values)
 
 
 def _hashable(value: object) -> object:
@@ -405,7 +412,7 @@ def attributes(items: Sequence[Item]) -> tuple[str, ...]:
     """The names of the attributes that any of these have."""
     if isinstance(items, Columnar):
         return items.attributes()
-    return tuple(dict.fromkeys(name for item in items for name in item.attributes))
+    return tuple(dict.fromkeys(chain.from_iterable(item.attributes for item in items)))
 
 
 def by_id(items: Sequence[Item]) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from core.errors import Cancelled
 
+STATED = ("id", "path", "label", "instance", "category", "split")
+"""What an item says in fields of its own; the rest are its attributes."""
 Progress = Callable[[int, int], bool]
 """``progress(done, total) -> bool``: called often; returning False means stop."""
 
@@ -59,7 +61,7 @@ class Item:
 
     def value(self, name: str) -> object:
         """A field or an attribute by name; None where it is missing."""
-        if name in ("label", "instance", "category", "split", "id", "path"):
+        if name in STATED:
             return getattr(self, name)
         return self.attributes.get(name)
 

@@ -13,7 +13,7 @@ STYLE = Path(__file__).parent / "parts" / "web" / "arena.css"
 
 
 def main() -> None:
-    actions = shell("Arena", "Blind votes: which of two unnamed lists fits the query better?")
+    actions = shell("Arena", "Blind votes: which of two unnamed lists is better for a query?")
     st.html(STYLE)
     if saved := st.session_state.pop("arena_saved", ""):
         cached_metrics.report_rows.clear()

@@ -16,7 +16,9 @@ STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
 
 
 def main() -> None:
-    actions = shell("Library", "Your pictures, from adding them to a verdict")
+    actions = shell(
+        "Library", "Data sets, encoders and caches: add pictures, build, evaluate, delete"
+    )
     st.html(STYLE)
     place.restore()
     with actions:

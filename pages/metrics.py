@@ -8,6 +8,7 @@ from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics, url_state
+from pages.parts.choosing import segments
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
     audit,
@@ -98,10 +99,7 @@ def _nothing_yet(entry: Entry | None, busy: bool) -> None:
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
-    url_state.heal(choice.VIEW, list(VIEWS))
-    name = st.segmented_control(
-        "View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed"
-    )
+    name = segments("View", choice.VIEW, list(VIEWS), label_visibility="collapsed")
     try:
         if not cells[0].evaluated.any():
             raise nothing_to_evaluate(cells[0])

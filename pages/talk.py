@@ -21,7 +21,7 @@ def main() -> None:
         shell("Talk", "What you say to the scene that is shown", "Notes")
         st.fragment(_notes, run_every=LOOK_S)()
         return
-    actions = shell("Talk", "Scenes from every page, shown without controls")
+    actions = shell("Talk", "Views of the app as the scenes of a talk, shown without controls")
     talk = talks.read()
     with actions:
         _files(talk)
@@ -38,8 +38,12 @@ def main() -> None:
     if not talk.scenes:
         note(
             "The talk has no scene yet.",
-            "Open a view on any page, and press Add to talk at its top.",
+            "Open a view on any page, and press Add to talk at its top: a comparison, a map, a"
+            " leaderboard, a lesson. Here scenes are put in order, given notes and presented.",
         )
+        with st.container(horizontal=True):
+            for name in ("Compare", "Map", "Metrics", "Learn"):
+                st.page_link(PATHS[name], label=name)
         return
     quiet(
         f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker (Page Down,"

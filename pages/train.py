@@ -16,7 +16,9 @@ STYLE = Path(__file__).parent / "parts" / "web" / "train.css"
 
 
 def main() -> None:
-    actions = shell("Train", "Make an encoder from your own pictures, and see what it changed")
+    actions = shell(
+        "Train", "Train an encoder on your own pictures, and compare it before and after"
+    )
     st.html(STYLE)
     state.restore()
     with st.container(key="frame"):

@@ -28,8 +28,7 @@ from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.gains import FILE, Gain, gain_rows, gains
 from core.services.evaluation.reports import Report
 from core.services.library import library
-from core.services.search.together import LEARNED
-from core.services.specs import EXACT
+from core.services.specs import EXACT, LEARNED
 
 PAGE, DATA = ROOT / "docs" / "reranking.md", ROOT / "artifacts" / FILE
 BEGIN = "<!-- reranking:begin (written by tools/measure_reranking.py) -->"

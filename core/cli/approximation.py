@@ -135,11 +135,10 @@ def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
         dataset = ready(options.dataset, [options.encoder])
-        pca = (
-            min(Chain().pca, most_pca(dataset, options.encoder))
-            if options.pca is None
-            else options.pca
-        )
+        if options.pca is None:
+            pca = min(Chain().pca, most_pca(dataset, options.encoder))
+        else:
+            pca = options.pca
         chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)
         found = waterfall(dataset, options.encoder, chain, options.k, options.protocol, progress)
     progress.end("done", found.sentence)

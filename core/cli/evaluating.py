@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from core import fusion
 from core.cli.output import Progress, command, emit, flag, log_option, option, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
@@ -23,8 +24,8 @@ from core.services.evaluation.leaderboard import (
 )
 from core.services.library import library
 from core.services.library.library import Dataset
-from core.services.search import looking, together
-from core.services.specs import split_names
+from core.services.search import looking
+from core.services.specs import split_names, weights_of
 from core.services.steps import Steps
 
 METRICS = ("mAP", "hit@1", "precision@10")
@@ -116,7 +117,7 @@ def _add_second_look(made: argparse.ArgumentParser) -> None:
         default="",
     )
     option(
-        made, "--fuse NAMES", f"also all encoders as one: {', '.join(together.METHODS)}", default=""
+        made, "--fuse NAMES", f"also all encoders as one: {', '.join(fusion.METHODS)}", default=""
     )
     option(
         made,
@@ -163,7 +164,7 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
         crop=options.crop,
         rerank=split_names(options.rerank),
         fuse=split_names(options.fuse),
-        weights=together.weights_of(options.fuse_weights),
+        weights=weights_of(options.fuse_weights),
     )
     to = Path(options.out).expanduser() if options.out else None
     folder = report.save(to, small=options.small)
@@ -235,7 +236,8 @@ def print_report(report: reports.Report, metric: str | None) -> None:
             print(board)
         else:
             _print_board(report, dataset, protocol, board)
-    _print_gains(report, metric or "mAP")
+    if any(cell.looks_twice for cell in report.cells):
+        _print_gains(report, metric or "mAP")
 
 
 def _print_board(report: reports.Report, dataset: str, protocol: str, board: Leaderboard) -> None:

@@ -21,7 +21,7 @@ from core.services.search.export import plain
 from core.services.search.request import MAX_K, Mix, Query, SearchRequest, Weights
 from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.serving import query_from_file, search
-from core.services.specs import split_names
+from core.services.specs import split_names, weights_of
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -188,7 +188,7 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     """How answers are fused, read before anything is built; None where that is not asked."""
     if not options.fuse:
         return None
-    weights = together.weights_of(options.fuse_weights)
+    weights = weights_of(options.fuse_weights)
     if isinstance(weights, str):  # LEARNED
         raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
     together.check(options.fuse, weights, len(_named(options)))
@@ -211,11 +211,9 @@ def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
 
 def _show_part(answer: SearchResult) -> None:
     if answer.box:
-        by = (
-            f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
-            if answer.crop
-            else ""
-        )
+        by = ""
+        if answer.crop:
+            by = f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
         print(
             f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the"
             f" picture{by}."

@@ -86,11 +86,10 @@ def _tune(options: argparse.Namespace) -> None:
         _writable(options.csv)
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
     with progress.ending():
-        dataset = (
-            library.open_dataset(options.dataset)
-            if options.estimate
-            else ready(options.dataset, [options.encoder])
-        )
+        if options.estimate:
+            dataset = library.open_dataset(options.dataset)
+        else:
+            dataset = ready(options.dataset, [options.encoder])
         named = split(options.indexes)
         if options.indexes and not named:
             raise UserError(
@@ -118,11 +117,10 @@ def _tune(options: argparse.Namespace) -> None:
 
 def _nothing(planned: Plan) -> UserError:
     texts = [spec.text for spec in planned.settings]
-    given = (
-        f"{texts[0]} can't be measured."
-        if len(texts) == 1
-        else f"None of the {len(texts)} settings can be measured."
-    )
+    if len(texts) == 1:
+        given = f"{texts[0]} can't be measured."
+    else:
+        given = f"None of the {len(texts)} settings can be measured."
     return UserError(given, " ".join(dict.fromkeys(planned.refused.values())))
 
 
@@ -213,11 +211,10 @@ def _show_plan(planned: Plan, options: argparse.Namespace) -> None:
         )
     seconds = "unknown" if planned.seconds is None else f"about {planned.seconds:.0f} s"
     free = "unknown" if planned.free_bytes is None else f"{planned.free_bytes / 1e9:.1f} GB"
-    before = (
-        ("to measure again", planned.left)
-        if options.again
-        else ("measured before", len(planned.found))
-    )
+    if options.again:
+        before = ("to measure again", planned.left)
+    else:
+        before = ("measured before", len(planned.found))
     rows = [
         ("vectors", f"{planned.size:,}"),
         ("settings", len(planned.settings)),

@@ -1,4 +1,4 @@
-"""The gallery: 340 invented products from eight sides, rendered for this project (CC0)."""
+"""The embedded gallery: 340 invented products from eight sides, rendered for this project (CC0)."""
 
 import csv
 from pathlib import Path

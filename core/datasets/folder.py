@@ -104,11 +104,9 @@ class Walk:
     def _file(self, relative: str, ordinary: bool) -> None:
         path = self._path(relative)
         try:
-            reason = (
-                passed_over(relative, lambda: beginning(path))
-                if ordinary
-                else "this is no ordinary file"
-            )
+            reason: str | None = "this is no ordinary file"
+            if ordinary:
+                reason = passed_over(relative, lambda: beginning(path))
             if reason is None:
                 self.stamps[relative] = stat_stamp(os.stat(path))
                 return

@@ -61,7 +61,8 @@ class Encoder(ABC):
     about: str = ""
     dim: int = 0
     side: int | None = None
-    """Pixels on the short side that ``prepare`` needs; a JPEG is decoded to twice that."""
+    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice
+    that."""
     batch: int = 64
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process."""
@@ -184,7 +185,8 @@ def register(cls: type[Encoder]) -> type[Encoder]:
 
 
 def unit_rows(vectors: np.ndarray, name: str = "encoder") -> np.ndarray:
-    """Rows scaled to length 1; zeros become the constant unit vector. Raises ValueError on NaN."""
+    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN
+    or infinity."""
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} gave a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

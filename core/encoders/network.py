@@ -96,21 +96,18 @@ class Network(Compilable):
         self.pool = (
             opt.choice(weights_name, "pool", options["pool"], ALL) if "pool" in options else None
         )
-        self.size = (
-            opt.whole(weights_name, "size", options["size"], 32, 1024)
-            if "size" in options
-            else None
-        )
+        self.size: int | None = None
+        if "size" in options:
+            self.size = opt.whole(weights_name, "size", options["size"], 32, 1024)
         self.listed = listed
         self.title = (listed.title if listed else weights_name) + self.name.removeprefix(
             weights_name
         ).replace(":", ", ", 1)
         self.family = listed.family if listed else "network"
-        self.about = (
-            listed.about
-            if listed
-            else f"The network {weights_name} of {self._library}, named by you."
-        )
+        if listed:
+            self.about = listed.about
+        else:
+            self.about = f"The network {weights_name} of {self._library}, named by you."
         self._model: torch.nn.Module | None = None
         self._graphs: dict[str, compiled.Graph] = {}
         self._lock = threading.RLock()

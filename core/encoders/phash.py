@@ -20,7 +20,8 @@ class _Hash(Encoder):
 
 @register
 class PerceptualHash(_Hash):
-    """The 16 x 16 lowest cosine frequencies of a 64 x 64 grey picture against the median."""
+    """The 16 x 16 lowest cosine frequencies of a 64 x 64 grey picture against their median
+    (ImageHash ``phash``)."""
 
     name = "phash.16x16"
     title = "Perceptual hash"
@@ -38,7 +39,8 @@ class PerceptualHash(_Hash):
 
 @register
 class DifferenceHash(_Hash):
-    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (``dhash``)."""
+    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (ImageHash
+    ``dhash``)."""
 
     name = "dhash.16x16"
     title = "Difference hash"

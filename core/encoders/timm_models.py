@@ -298,11 +298,10 @@ def _create(
     import timm
 
     wish = {"img_size": size} if size and _config(name).fixed_input_size else {}
-    given = (
-        {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
-        if state is not None
-        else {}
-    )
+    if state is not None:
+        given = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
+    else:
+        given = {}
     logging.getLogger("timm").setLevel(logging.WARNING)
     try:
         return timm.create_model(name, **given, **wish)

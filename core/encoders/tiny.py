@@ -11,7 +11,8 @@ from core.images import resize
 
 @register
 class TinyImage(Encoder):
-    """16 x 16 RGB minus mid-grey (Torralba et al., Tiny Images, 2008), by way of 64 x 64."""
+    """16 x 16 RGB minus mid-grey (Torralba et al., 80 Million Tiny Images, 2008), by way of
+    64 x 64."""
 
     name = "tiny.16x16"
     title = "Tiny image"

@@ -396,12 +396,22 @@ def _names() -> list[str]:
     found = []
     for home in homes():
         for folder in store.listed(home):
-            if (folder / CARD).is_file() and _plain(folder.name):
-                found += [folder.name] if _readable(folder) else []
+            if _plain(folder.name) and os.path.isfile(folder / CARD) and _readable(folder):
+                found.append(folder.name)
     return list(dict.fromkeys(found))
 
 
 def _readable(folder: Path) -> bool:
+    try:
+        return _is_card(folder, *store.identity(folder / CARD))
+    except OSError:
+        return False
+
+
+@functools.lru_cache(maxsize=256)
+def _is_card(folder: Path, *identity: int) -> bool:
+    """Whether a card can be read, once for each state of its file: to look up any encoder is to ask
+    which models there are."""
     try:
         read_card(folder)
         return True

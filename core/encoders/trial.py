@@ -104,11 +104,10 @@ def _runner(encoder: Network, form: str) -> Callable[[Sequence[np.ndarray]], np.
     """What encodes prepared pictures in a number format, as it would after the decision."""
     if form in compiled.HINTS and (graph := compiled.found(encoder, form)) is not None:
         return lambda batch: graph(np.stack(batch))
-    model = (
-        precision.converted(copy.deepcopy(encoder.model), form)
-        if form.endswith("weights")
-        else encoder.model
-    )
+    if form.endswith("weights"):
+        model = precision.converted(copy.deepcopy(encoder.model), form)
+    else:
+        model = encoder.model
     return lambda batch: encoder.run(batch, model, form)
 
 

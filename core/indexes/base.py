@@ -23,7 +23,6 @@ from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
 from core.types import Cost, Hits, Progress, Said, State, Where, report
 
-__all__ = ["MOST_HITS", "Away", "Index", "Knob", "Unreadable", "indexes", "let_go"]
 indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 
@@ -245,11 +244,10 @@ class Index(ABC):
             return nearest(queries, self.rows, left, k)
         hits = self._by_fields(queries, k, where, **knobs) if where else None
         if hits is None:
-            hits = (
-                self._select(queries, k, mask, **knobs)
-                if self.selects
-                else self._overfetch(queries, k, mask, knobs)
-            )
+            if self.selects:
+                hits = self._select(queries, k, mask, **knobs)
+            else:
+                hits = self._overfetch(queries, k, mask, knobs)
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
         if compares and len(short):
             return join(hits, short, nearest(queries[short], self.rows, left, k))

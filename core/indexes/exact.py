@@ -1,17 +1,16 @@
 """The exact answer, by one matrix product: the reference for every other index."""
 
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Index, indexes
+from core.indexes.base import Beside, indexes
 from core.neighbours import nearest
 from core.types import Cost, Hits, Progress
 
 
-class Exact(Index):
+class Exact(Beside):
     """Cosine against every row, numpy only; rows are scored in blocks so that memory stays flat."""
 
     name = "exact"
@@ -20,29 +19,17 @@ class Exact(Index):
     exact = True
     selects = True
 
-    def __init__(self) -> None:
-        self._vectors = np.zeros((0, 0), dtype=np.float32)
-        self._seconds = 0.0
-
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
-        started = time.perf_counter()
-        self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        self._seconds = time.perf_counter() - started
+        self._keep(vectors, time.perf_counter())
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         return nearest(queries, self.rows, range(self.size), k)
 
-    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
-        return self._vectors[ids]
-
     def _save(self, folder: Path) -> None:
-        np.save(folder / "vectors.npy", self._vectors)
-        (folder / "built.json").write_text(json.dumps({"build_s": self._seconds}))
+        self._save_vectors(folder)
 
     def _load(self, folder: Path) -> None:
-        self._vectors = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
-        self._seconds = json.loads((folder / "built.json").read_text())["build_s"]
-        self.size, self.dim = self._vectors.shape
+        self._load_vectors(folder)
 
     def cost(self) -> Cost:
         return Cost(self._vectors.nbytes, self._vectors.nbytes, self._seconds)

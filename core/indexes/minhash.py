@@ -163,11 +163,10 @@ class MinHashIndex(Beside):
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
         bits, count = int(knobs["hash_dim"]), int(knobs["num_perm"])
-        made = (
-            learned_planes(vectors, bits, progress)
-            if knobs["learned"]
-            else random_planes(vectors.shape[1], bits)
-        )
+        if knobs["learned"]:
+            made = learned_planes(vectors, bits, progress)
+        else:
+            made = random_planes(vectors.shape[1], bits)
         signatures = np.empty((len(vectors), count), np.uint32)
         for part in blocks(len(vectors), BLOCK, progress):
             signatures[part] = signatures_of(made.bits(vectors[part]), count)

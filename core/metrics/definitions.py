@@ -47,26 +47,6 @@ def _divided(hits: Sequence[int], by: int) -> tuple[float, str]:
     return (total / by if by else 0.0), f"({_sum_words(hits)}) / {by} = {total:.4f} / {by}"
 
 
-def _whole(given: List, k: int) -> tuple[float, str]:
-    return _divided(given.hits, given.relevant)
-
-
-def _cut(given: List, k: int) -> tuple[float, str]:
-    return _divided(given.within(k), given.relevant)
-
-
-def _cut_min(given: List, k: int) -> tuple[float, str]:
-    return _divided(given.within(k), min(k, given.relevant))
-
-
-def _cut_found(given: List, k: int) -> tuple[float, str]:
-    return _divided(given.within(k), len(given.within(k)))
-
-
-def _at_r(given: List, k: int) -> tuple[float, str]:
-    return _divided(given.within(given.relevant), given.relevant)
-
-
 def _trapezoid(given: List, k: int) -> tuple[float, str]:
     total, terms = Fraction(0), []
     for place, rank in enumerate(given.hits, start=1):
@@ -101,10 +81,6 @@ def _hit(given: List, k: int) -> tuple[float, str]:
     )
 
 
-def _r_precision(given: List, k: int) -> tuple[float, str]:
-    return _recall(given, given.relevant)
-
-
 def _reciprocal(given: List, k: int) -> tuple[float, str]:
     return (1 / given.hits[0], f"1 / {given.hits[0]}") if given.hits else (0.0, "no hit")
 
@@ -122,37 +98,36 @@ def _ndcg(given: List, k: int, most: int | None = None) -> tuple[float, str]:
     ), f"({' + '.join(shown) or '0'}) / {ideal:.4f} = {gain:.4f} / {ideal:.4f}"
 
 
-def _ndcg_found(given: List, k: int) -> tuple[float, str]:
-    return _ndcg(given, k, len(given.within(k)))
-
-
 DEFINITIONS = (
     Definition(
         "AP",
         "(1/R) Σ P(i)·rel(i) over the whole list",
         "trec_eval map, scikit-learn average_precision_score",
-        _whole,
+        lambda given, k: _divided(given.hits, given.relevant),
     ),
     Definition(
-        "AP@K, divided by R", "(1/R) Σ P(i)·rel(i) for i ≤ K", "trec_eval map_cut, ranx map@k", _cut
+        "AP@K, divided by R",
+        "(1/R) Σ P(i)·rel(i) for i ≤ K",
+        "trec_eval map_cut, ranx map@k",
+        lambda given, k: _divided(given.within(k), given.relevant),
     ),
     Definition(
         "AP@K, divided by min(K, R)",
         "(1/min(K, R)) Σ P(i)·rel(i) for i ≤ K",
         "Kaggle's MAP@K, torchmetrics top_k",
-        _cut_min,
+        lambda given, k: _divided(given.within(k), min(k, given.relevant)),
     ),
     Definition(
         "AP@K, divided by hits found",
         "(1/hits) Σ P(i)·rel(i) for i ≤ K",
         "Open Metric Learning map@k, Towhee",
-        _cut_found,
+        lambda given, k: _divided(given.within(k), len(given.within(k))),
     ),
     Definition(
         "MAP@R",
         "(1/R) Σ P(i)·rel(i) for i ≤ R",
         "pytorch-metric-learning (Musgrave et al., 2020)",
-        _at_r,
+        lambda given, k: _divided(given.within(given.relevant), given.relevant),
     ),
     Definition(
         "AP, trapezoid",
@@ -185,7 +160,7 @@ DEFINITIONS = (
         "R-precision",
         "hits in the top R / R",
         "trec_eval Rprec, pytorch-metric-learning r_precision",
-        _r_precision,
+        lambda given, k: _recall(given, given.relevant),
     ),
     Definition(
         "Reciprocal rank",
@@ -203,7 +178,7 @@ DEFINITIONS = (
         "nDCG@K, ideal of what was found",
         "DCG@K / DCG of the same hits in front",
         "toolkits that never see R",
-        _ndcg_found,
+        lambda given, k: _ndcg(given, k, len(given.within(k))),
     ),
 )
 

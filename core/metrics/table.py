@@ -137,8 +137,6 @@ class Metric:
 
     name: str
     label: str
-    unit: str
-    better: str
     function: Callable[..., np.ndarray]
     cut: bool = False
     about: str = ""
@@ -151,8 +149,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "mAP",
             "mAP",
-            "mean of AP over queries, 0 to 1",
-            "higher",
             average_precision,
             about=(
                 "AP = (1/R) Σ P(i)·rel(i) over the whole list: the mean of the precision at each"
@@ -162,8 +158,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "mAP@K",
             "mAP@K",
-            "mean of AP cut at K, 0 to 1",
-            "higher",
             average_precision_at,
             True,
             about="AP@K = (1/R) Σ P(i)·rel(i) for i ≤ K, still divided by R as trec_eval does",
@@ -171,16 +165,12 @@ TABLE: dict[str, Metric] = {
         Metric(
             "MAP@R",
             "MAP@R",
-            "mean of AP cut at R, 0 to 1",
-            "higher",
             map_at_r,
             about="AP@R = (1/R) Σ P(i)·rel(i) for i ≤ R (Musgrave et al., 2020)",
         ),
         Metric(
             "hit@K",
             "hit@K (Recall@K)",
-            "share of queries, 0 to 1",
-            "higher",
             hit_at,
             True,
             about=(
@@ -191,8 +181,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "precision@K",
             "P@K",
-            "share of the top K, 0 to 1",
-            "higher",
             precision_at,
             True,
             about="P@K = (1/K) Σ rel(i) for i ≤ K: the share of the first K hits that is relevant",
@@ -200,8 +188,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "recall@K",
             "recall@K (information retrieval)",
-            "share of the relevant items, 0 to 1",
-            "higher",
             recall_at,
             True,
             about=(
@@ -212,24 +198,18 @@ TABLE: dict[str, Metric] = {
         Metric(
             "R-precision",
             "R-precision",
-            "share of the top R, 0 to 1",
-            "higher",
             r_precision,
             about="R-precision = (1/R) Σ rel(i) for i ≤ R",
         ),
         Metric(
             "MRR",
             "MRR",
-            "mean of 1 / rank of the first hit, 0 to 1",
-            "higher",
             reciprocal_rank,
             about="RR = 1 / rank of the first relevant hit, 0 if there is none",
         ),
         Metric(
             "nDCG@K",
             "nDCG@K",
-            "share of the ideal gain, 0 to 1",
-            "higher",
             ndcg_at,
             True,
             about="nDCG@K = DCG@K / ideal DCG@K, DCG@K = Σ rel(i) / log2(i + 1) for i ≤ K",
@@ -237,8 +217,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "accuracy@K",
             "kNN accuracy@K",
-            "share of queries, 0 to 1",
-            "higher",
             label_accuracy_at,
             True,
             about="1 if the most frequent label of the first K hits is the query's, else 0",
@@ -247,8 +225,6 @@ TABLE: dict[str, Metric] = {
         Metric(
             "revisited-AP",
             "AP, trapezoid (revisited Oxford / Paris)",
-            "area under precision-recall, 0 to 1",
-            "higher",
             revisited_ap,
             about="area under the precision-recall curve by the trapezoidal rule",
         ),

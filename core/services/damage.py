@@ -41,11 +41,10 @@ class Damage:
 
 def examine() -> list[Damage]:
     """What is damaged. Every file is read whole, which takes a second or so for each GB."""
-    own = (
-        [*entries(), *_loose(), *_library(), *_reports(), *_runs()]
-        if os.path.isdir(store.root())
-        else []
-    )
+    if os.path.isdir(store.root()):
+        own = [*entries(), *_loose(), *_library(), *_reports(), *_runs()]
+    else:
+        own = []
     return [*own, *_models(), *_shipped()]
 
 

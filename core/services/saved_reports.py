@@ -1,5 +1,6 @@
 """The reports on disk: the user's own and those that came with the code, without scores."""
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -70,10 +71,19 @@ def rows(name: str) -> list[dict]:
     Raises:
         UserError: there is no report of that name.
     """
+    path = find(name) / "report.json"
     try:
-        return json.loads((find(name) / "report.json").read_text())["rows"]
+        return _rows(path, *store.identity(path))
     except store.UNREADABLE:
         return []
+
+
+@functools.lru_cache(maxsize=MOST)
+def _rows(path: Path, *identity: int) -> list[dict]:
+    """Read once for each state of the file: several parts of a page ask for the newest reports.
+    Nobody changes them."""
+    found: list[dict] = json.loads(path.read_text())["rows"]
+    return found
 
 
 def newest_rows() -> list[dict]:

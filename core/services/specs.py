@@ -1,10 +1,13 @@
-"""What people write: an index with its knobs (``hnsw:M=16,efSearch=64``), and lists of names in one
-line of text, on the command line and in a link."""
+"""What people write, on the command line and in a link: an index with its knobs
+(``hnsw:M=16,efSearch=64``), several encoders as one (``rrf(hog.8x8+tiny.16x16)``), and lists of
+names in one line of text."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core import fusion
 from core.errors import UserError
 from core.indexes.base import indexes
 
@@ -107,3 +110,51 @@ def _of_factory(name: str, part: str) -> bool:
 
 def _option(name: str, part: str) -> bool:
     return ":" in name and "=" in part and ":" not in part and "." not in part.split("=")[0]
+
+
+LEARNED = "learned"
+FUSED = re.compile(r"(?P<method>\w+?)(?P<learned>-learned)?\((?P<members>.+)\)")
+
+
+def fused_name(method: str, encoders: Sequence[str], weights: Sequence[float] | str = ()) -> str:
+    """A fusion by name: ``rrf(hog.8x8+tiny.16x16)``, ``combsum(0.7*hog.8x8+0.3*tiny.16x16)``,
+    ``rrf-learned(hog.8x8+tiny.16x16)``."""
+    if isinstance(weights, str):
+        return f"{method}-{weights}({'+'.join(encoders)})"
+    parts = (
+        [f"{weight:.3g}*{name}" for weight, name in zip(weights, encoders, strict=True)]
+        if len(weights)
+        else encoders
+    )
+    return f"{method}({'+'.join(parts)})"
+
+
+def members_of(name: str) -> tuple[str, ...]:
+    """The encoders of a fused one, without their weights; empty for any other name."""
+    if (found := FUSED.fullmatch(name)) is None or found["method"] not in fusion.METHODS:
+        return ()
+    return tuple(one.rpartition("*")[2] for one in found["members"].split("+"))
+
+
+def fused_parts(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
+    """Method, members and weights of a fused one (none: equal ones). Raises UserError for any other
+    name."""
+    names, found = members_of(name), FUSED.fullmatch(name)
+    if not names or found is None:
+        raise UserError(f"{name} is no fusion.", fix="Name one as an evaluation does.")
+    if found["learned"]:
+        return found["method"], names, LEARNED
+    each = [one.rpartition("*")[0] for one in found["members"].split("+")]
+    return found["method"], names, tuple(float(one) for one in each) if all(each) else ()
+
+
+def weights_of(text: str) -> tuple[float, ...] | str:
+    """``0.7,0.3`` as numbers, or ``learned``; empty for equal weights. Raises UserError."""
+    if text.strip() == LEARNED:
+        return LEARNED
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise UserError(
+            f"{text[:60]!r} are no weights.", "Numbers with commas between: 0.7,0.3."
+        ) from error

@@ -60,7 +60,8 @@ def delete(one: Visitor) -> int:
 
 
 def expire(now: float | None = None) -> list[str]:
-    """Delete what visitors have who were away for longer than the settings say; their names."""
+    """Delete what belongs to visitors who have not been here for so long as the settings say;
+    returns their names."""
     now = now or time.time()
     seen = {one: ownership.last_seen(one) for one in ownership.visitors()}
     for one in [one for one, when in seen.items() if when > now + AHEAD_S]:

@@ -1,5 +1,6 @@
 """The table of losses, and the sum of terms that a recipe asks for."""
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from core.errors import UserError
 from core.training.settings import Settings
 
 PATCH = "faiss.contrib.torch_utils"
+Maker = Callable[[Settings, int], tuple]
+Options = Callable[[Settings], dict]
 
 
 def leave_faiss_alone() -> None:
@@ -29,7 +32,7 @@ class Loss:
 
     kind: str
     about: str
-    make: Callable[[Settings, int], tuple]
+    make: Maker
     """(settings, number of classes) -> (loss module, miner or None)."""
     pairs: bool = False
     """Whether it needs several pictures of a class in one batch."""
@@ -41,62 +44,20 @@ def _cross_entropy(settings: Settings, classes: int) -> tuple:
     return CosineCrossEntropy(settings, classes), None
 
 
-def _arcface(settings: Settings, classes: int) -> tuple:
-    import math
+def _of_library(
+    loss: str, options: Options, miner: str = "", mined: Options | None = None
+) -> Maker:
+    """A loss of pytorch-metric-learning, and a miner, by their names there; imported when made."""
 
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import ArcFaceLoss
+    def make(settings: Settings, classes: int) -> tuple:
+        leave_faiss_alone()
+        from pytorch_metric_learning import losses, miners
 
-    return (
-        ArcFaceLoss(
-            classes, settings.dim, margin=math.degrees(settings.margin), scale=settings.scale
-        ),
-        None,
-    )
+        found = getattr(miners, miner)(**mined(settings)) if mined else None
+        own = {"num_classes": classes, "embedding_size": settings.dim} if loss in PROXIES else {}
+        return getattr(losses, loss)(**own, **options(settings)), found
 
-
-def _proxy_anchor(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import ProxyAnchorLoss
-
-    return (
-        ProxyAnchorLoss(classes, settings.dim, margin=settings.margin, alpha=settings.scale),
-        None,
-    )
-
-
-def _contrastive(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import ContrastiveLoss
-    from pytorch_metric_learning.miners import PairMarginMiner
-
-    miner = PairMarginMiner(pos_margin=settings.margin / 2, neg_margin=2 * settings.margin)
-    return ContrastiveLoss(pos_margin=settings.margin / 2, neg_margin=2 * settings.margin), miner
-
-
-def _triplet(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import TripletMarginLoss
-    from pytorch_metric_learning.miners import TripletMarginMiner
-
-    return TripletMarginLoss(margin=settings.margin), TripletMarginMiner(
-        settings.margin, type_of_triplets="semihard"
-    )
-
-
-def _multi_similarity(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import MultiSimilarityLoss
-    from pytorch_metric_learning.miners import MultiSimilarityMiner
-
-    return MultiSimilarityLoss(alpha=2.0, beta=40.0, base=0.5), MultiSimilarityMiner(epsilon=0.1)
-
-
-def _supcon(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import SupConLoss
-
-    return SupConLoss(temperature=1.0 / settings.scale), None
+    return make
 
 
 def _simclr(settings: Settings, classes: int) -> tuple:
@@ -106,17 +67,37 @@ def _simclr(settings: Settings, classes: int) -> tuple:
     return SelfSupervisedLoss(NTXentLoss(temperature=1.0 / settings.scale)), None
 
 
-def _vicreg(settings: Settings, classes: int) -> tuple:
-    leave_faiss_alone()
-    from pytorch_metric_learning.losses import VICRegLoss
-
-    return VICRegLoss(), None
-
-
 def _none(settings: Settings, classes: int) -> tuple:
     return None, None
 
 
+def _margins(settings: Settings) -> dict:
+    return {"pos_margin": settings.margin / 2, "neg_margin": 2 * settings.margin}
+
+
+PROXIES = ("ArcFaceLoss", "ProxyAnchorLoss")
+"""Losses with a vector for each class."""
+_arcface = _of_library(
+    "ArcFaceLoss", lambda given: {"margin": math.degrees(given.margin), "scale": given.scale}
+)
+_proxy_anchor = _of_library(
+    "ProxyAnchorLoss", lambda given: {"margin": given.margin, "alpha": given.scale}
+)
+_contrastive = _of_library("ContrastiveLoss", _margins, "PairMarginMiner", _margins)
+_triplet = _of_library(
+    "TripletMarginLoss",
+    lambda given: {"margin": given.margin},
+    "TripletMarginMiner",
+    lambda given: {"margin": given.margin, "type_of_triplets": "semihard"},
+)
+_multi_similarity = _of_library(
+    "MultiSimilarityLoss",
+    lambda given: {"alpha": 2.0, "beta": 40.0, "base": 0.5},
+    "MultiSimilarityMiner",
+    lambda given: {"epsilon": 0.1},
+)
+_supcon = _of_library("SupConLoss", lambda given: {"temperature": 1.0 / given.scale})
+_vicreg = _of_library("VICRegLoss", lambda given: {})
 LOSSES = {
     "cross-entropy": Loss("labels", "tell the classes apart", _cross_entropy),
     "arcface": Loss("labels", "the same with an angular margin (Deng et al., 2019)", _arcface),

@@ -16,7 +16,8 @@ FLOOR = 0.01
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
-    """Linear rise over the share ``warmup``, then half a cosine down (Loshchilov, 2016); 0..1."""
+    """Linear rise over the first ``warmup`` of all steps, then half a cosine down (Loshchilov,
+    Hutter, 2016); 0..1."""
     rising = max(1, round(warmup * steps))
     if step < rising:
         return (step + 1) / rising

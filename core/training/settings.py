@@ -270,11 +270,10 @@ def _typed(key: str, value: object) -> object:
             if isinstance(value, bool):
                 return value
             return {"true": True, "false": False}[str(value).lower()]
-        parts = (
-            value
-            if isinstance(value, list | tuple)
-            else [part.strip() for part in str(value).split(",") if part.strip()]
-        )
+        if isinstance(value, list | tuple):
+            parts = value
+        else:
+            parts = [part.strip() for part in str(value).split(",") if part.strip()]
         return tuple(get_args(wanted)[0](part) for part in parts)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(

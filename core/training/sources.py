@@ -81,11 +81,10 @@ def training_items(dataset: Dataset) -> list[Item]:
 
 def class_field(dataset: Dataset, items: Sequence[Item], target: str) -> str:
     """Which field of the items tells their classes. Raises UserError where none does."""
-    wanted = (
-        [target]
-        if target != "auto"
-        else [dataset.protocol().relevant, "instance", "label", "category"]
-    )
+    if target != "auto":
+        wanted = [target]
+    else:
+        wanted = [dataset.protocol().relevant, "instance", "label", "category"]
     for name in wanted:
         if any(item.value(name) is not None for item in items):
             return name
@@ -236,11 +235,10 @@ def split(
     rng = np.random.default_rng(seed)
     share = min(share, MOST_VALIDATION / max(len(labels), 1))
     known = np.array([group is not None for group in groups])
-    held = (
-        _whole_groups(labels, groups, share, rng)
-        if known.all()
-        else _stratified(labels, share, rng)
-    )
+    if known.all():
+        held = _whole_groups(labels, groups, share, rng)
+    else:
+        held = _stratified(labels, share, rng)
     kept = np.sort(np.array(held, np.int64))
     return np.setdiff1d(np.arange(len(labels)), kept), kept
 

@@ -35,11 +35,10 @@ class Terms(nn.Module):
             name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"
         }
         self.projector: Any = _projector(settings) if needs(settings, "views") else None
-        self.to_teacher = (
-            nn.Linear(settings.dim, teacher_dim, bias=False)
-            if teacher_dim not in (0, settings.dim)
-            else None
-        )
+        if teacher_dim not in (0, settings.dim):
+            self.to_teacher = nn.Linear(settings.dim, teacher_dim, bias=False)
+        else:
+            self.to_teacher = None
         weights = torch.tensor(settings.taught) if settings.taught and teacher_dim else None
         self.register_buffer("taught", weights, persistent=False)
         self.register_buffer("taught_mean", torch.zeros(teacher_dim) if teacher_dim else None)

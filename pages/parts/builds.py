@@ -50,11 +50,10 @@ def start(
         return ""
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    made = (
-        ", ".join(map(palette.title, encoders))
-        if len(encoders) <= MAX_NAMED
-        else count(len(encoders), "encoder")
-    )
+    if len(encoders) <= MAX_NAMED:
+        made = ", ".join(map(palette.title, encoders))
+    else:
+        made = count(len(encoders), "encoder")
     made += "" if index == "exact" else f" and {index}"
     job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
     if job is None:

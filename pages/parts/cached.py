@@ -188,8 +188,8 @@ def forget_builds() -> None:
         cache.clear()
 
 
-def forget_downloads() -> None:
-    """After a download: what was not here may be here now."""
+def forget_all() -> None:
+    """After a download or an upload: list data sets and builds again."""
     forget_builds()
     forget_datasets()
 

@@ -65,7 +65,7 @@ def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
         _running(job, title)
         return
     if was_working:
-        cached.forget_downloads()
+        cached.forget_all()
         st.rerun()
     if press.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
         try:

@@ -35,11 +35,10 @@ def opening(locator: str) -> list[str]:
     """
     known = [row["name"] for row in cached.encoder_rows()]
     first = [name for name in FIRST_ENCODERS if name in known] or known[:3]
-    built = (
-        []
-        if locator == FIRST_DATASET
-        else cached.built_best_first(locator, cached.version(locator))
-    )
+    if locator == FIRST_DATASET:
+        built = []
+    else:
+        built = cached.built_best_first(locator, cached.version(locator))
     return built[:MAX_OPENING] or first
 
 

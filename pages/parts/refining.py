@@ -29,7 +29,7 @@ def panel(view: View) -> None:
         if view.asked.examples:
             _chips(view)
         else:
-            quiet("A thumb on a hit asks for more or less like it.")
+            quiet("A thumb up or down on a hit refines the search (relevance feedback).")
         _bring()
         _back(view)
 

@@ -103,7 +103,7 @@ def show() -> None:
 def _tray(was_working: bool) -> None:
     active = cached.active_jobs()
     if was_working and not active:
-        cached.forget_downloads()
+        cached.forget_all()
         st.rerun()
     listed = {job.id for job in active}  # one may end between two looks
     over = [job for job in ended() if job.id not in listed]

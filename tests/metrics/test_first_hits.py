@@ -14,8 +14,7 @@ from core.services.evaluation.fused import first_hits, fused_cell
 from core.services.evaluation.leaderboard import separate, worst
 from core.services.evaluation.reports import Report
 from core.services.library import library
-from core.services.search.together import LEARNED, named
-from core.services.specs import index_spec
+from core.services.specs import LEARNED, fused_name, index_spec
 
 ENCODER = "hsv.12x4x4"
 
@@ -65,7 +64,7 @@ def test_the_hits_of_a_fusion_are_those_that_were_judged(dataset, weights):
 
 
 def test_a_fusion_that_learned_its_weights_says_why_its_hits_are_not_shown(dataset):
-    name = named("rrf", (ENCODER, "hog.8x8"), LEARNED)
+    name = fused_name("rrf", (ENCODER, "hog.8x8"), LEARNED)
     with pytest.raises(UserError, match="were learned"):
         first_hits(dataset, name, "instance", [], 10)
 

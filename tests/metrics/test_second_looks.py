@@ -21,8 +21,7 @@ from core.services.evaluation.reports import Report
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search
-from core.services.search.together import members_of
-from core.services.specs import EXACT, index_and_reranker, index_spec
+from core.services.specs import EXACT, index_and_reranker, index_spec, members_of
 
 PAIR = ("tiny.16x16", "hsv.12x4x4")
 

@@ -23,8 +23,10 @@ def press(app, words):
 @pytest.fixture
 def arena(open_page):
     app = open_page("arena", run=False)
-    app.session_state[place.ENCODERS], app.session_state[place.ROUNDS] = NAMES, 3
-    return app.run()
+    app.session_state[place.ENCODERS] = NAMES
+    app.run()
+    assert app.number_input[0].value == place.DEFAULT_ROUNDS  # not the least that the field allows
+    return app.number_input[0].set_value(3).run()
 
 
 def test_names_are_hidden_until_a_vote_and_the_result_follows(arena):

@@ -27,13 +27,13 @@ def buttons(app, kind: str) -> list[str]:
     ]
 
 
-def ended(timeout_s: float = 180.0):
+def ended(timeout_s: float = 600.0):
     """The only job, once it has ended."""
     deadline = time.monotonic() + timeout_s
     while (active := jobs.listing(active_only=True)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not active
-    cached.forget_downloads()
+    cached.forget_all()
     return jobs.listing()[0]
 
 
@@ -129,7 +129,7 @@ def test_a_data_set_is_fetched_by_the_same_command_and_not_twice(open_page, monk
         id, *started[0], "running", 30 << 20, 345 << 20, 4e6, 82.0, "", now, now
     )
     monkeypatch.setattr(jobs, "listing", lambda active_only=False: [running])
-    cached.forget_downloads()
+    cached.forget_all()
     app = open_page("library")
     assert "flowers102" not in buttons(app, "dataset")
     assert "31.5 MB of 362 MB · 4.0 MB per second · 82 s left" in html(app)

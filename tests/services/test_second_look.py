@@ -25,6 +25,7 @@ from core.services.search import looking, together
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search
+from core.services.specs import weights_of
 from tests.encoders.conftest import smooth
 
 SCENES, VIEWS = 12, 3
@@ -295,7 +296,7 @@ def test_what_can_not_be_joined_says_why(scenes):
     with pytest.raises(UserError, match="no fusion 'borda'"):
         together.fused(pair, scenes, "borda")
     with pytest.raises(UserError, match="are no weights"):
-        together.weights_of("much,little")
+        weights_of("much,little")
 
 
 def test_scores_lie_on_one_scale():

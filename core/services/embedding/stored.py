@@ -211,7 +211,8 @@ def since(dataset: Dataset, encoder: Encoder) -> str:
 def earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     """Finished embeddings of the same source by the same encoder, from when it held other
     pictures; those that can't be read are left out."""
-    encoder_key, found = store.fingerprint(encoder.fingerprint()), []
+    encoder_key = store.fingerprint(encoder.fingerprint())
+    found: list[Finished] = []
     for path, meta in of_source(KIND, dataset, encoder):
         if meta.get("encoder_key") != encoder_key or not store.sound(path):
             continue

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
+from core.errors import UserError
 from core.metrics import stream, table
+from core.metrics.ranked import Ranked
 from core.metrics.stream import Roles
 from core.neighbours import rank, without_own
 from core.rerankers.base import rerankers
@@ -23,9 +25,9 @@ from core.services.embedding.roles import asking_encoder, cluster_of, digest, gr
 from core.services.evaluation import lists
 from core.services.evaluation.seen import seen
 from core.services.hardware import hardware, versions
-from core.services.search.looking import SecondLook
-from core.services.specs import IndexSpec
-from core.types import Item, Progress, Protocol, report
+from core.services.search.looking import SecondLook, second_look
+from core.services.specs import IndexSpec, index_and_reranker, members_of
+from core.types import Embeddings, Item, Progress, Protocol, report
 
 SEED = 0
 TIES = "equal scores are ordered by picture id"
@@ -98,11 +100,9 @@ def _every(protocol: Protocol) -> str:
 def _input(encoder: Encoder) -> dict[str, str]:
     """Image size and pooling, as far as the encoder states them."""
     record = encoder.fingerprint().get("preprocess")
-    made = (
-        ", ".join(f"{key} {value}" for key, value in record.items())
-        if isinstance(record, dict)
-        else ""
-    )
+    made = ""
+    if isinstance(record, dict):
+        made = ", ".join(f"{key} {value}" for key, value in record.items())
     side = f"{encoder.side} px on the short side" if encoder.side else "as the picture is"
     return {
         "image size": made or side,
@@ -158,6 +158,11 @@ class Cell:
     def name(self) -> tuple[str, str, str, str]:
         return self.dataset, self.protocol, self.encoder, self.index
 
+    @property
+    def looks_twice(self) -> bool:
+        """Whether it is re-ranked or fused, and so worth setting beside what it is made of."""
+        return bool(index_and_reranker(self.index)[1] or members_of(self.encoder))
+
     def milliseconds(self, percentile: str = "p50") -> float | None:
         """Time of one search with every stage, one picture at a time; None: not measured."""
         return self.latency.get("total", {}).get("single", {}).get(percentile)
@@ -169,11 +174,10 @@ class Cell:
     def curves_of(self, group: str) -> dict[str, list[float]]:
         """The curves over the queries of one class; empty where there are none."""
         known = self.classes()
-        rows = (
-            {name: values[known.index(group)] for name, values in self.class_curves.items()}
-            if group in known
-            else {}
-        )
+        if group in known:
+            rows = {name: values[known.index(group)] for name, values in self.class_curves.items()}
+        else:
+            rows = {}
         return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
 
     def means(self) -> dict[str, float | None]:
@@ -235,11 +239,41 @@ def cell(
     return replace(made, index=index.shown, card=shown)  # every exact index shares one entry
 
 
+def look_of(encoder: Encoder, index: IndexSpec, protocol: Protocol, size: int) -> SecondLook | None:
+    """The second look of an evaluation.
+
+    Raises:
+        UserError: an encoder that can't be re-ranked, an unknown re-ranker, or key points of
+            queries that are cropped.
+    """
+    look = second_look(encoder, index.reranker, size)
+    if look is not None and look.reranker.sees == "key points" and protocol.crop:
+        raise UserError(
+            "Key points are those of whole pictures; this protocol crops its queries.",
+            fix="Choose a protocol without crops.",
+        )
+    return look
+
+
+def ranked_blocks(
+    look: SecondLook | None,
+    dataset: Dataset,
+    found: Embeddings,
+    roles: Roles,
+    top: int = 0,
+    progress: Progress | None = None,
+) -> Iterator[Ranked]:
+    """Ranked lists over the whole gallery in the order of ``roles.queries``."""
+    if look is None:
+        return stream.blocks(found.vectors, roles, top, progress)
+    return lists.blocks(look, dataset, found, roles, top, progress)
+
+
 def _look_causes(
     encoder: Encoder, index: IndexSpec, protocol: Protocol, items: Sequence[Item]
 ) -> dict:
     """Every cause of the second look; empty without one."""
-    look = lists.look_of(encoder, index, protocol, sum(protocol.in_gallery(i) for i in items))
+    look = look_of(encoder, index, protocol, sum(protocol.in_gallery(i) for i in items))
     if look is None:
         return {}
     return {"second": {**look.reranker.fingerprint(), "depth": look.depth}}
@@ -279,9 +313,9 @@ def _write(
     asked = [items[row] for row in roles.queries]
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
     codes = np.unique(groups, return_inverse=True)[1]
-    look = lists.look_of(encoder, index, protocol, len(roles.gallery))
+    look = look_of(encoder, index, protocol, len(roles.gallery))
     if index.exact:
-        ranked = lists.blocks(look, dataset, found, roles, top, progress)
+        ranked = ranked_blocks(look, dataset, found, roles, top, progress)
         evaluated = stream.evaluate(ranked, codes=codes)
         scores = evaluated.scores
     else:

@@ -26,10 +26,20 @@ from core.services.embedding.roles import (
 )
 from core.services.embedding.usual import usual
 from core.services.evaluation import lists
-from core.services.evaluation.cells import DEPTH, KIND, Cell, card, keep, read
+from core.services.evaluation.cells import (
+    DEPTH,
+    KIND,
+    Cell,
+    card,
+    keep,
+    look_of,
+    ranked_blocks,
+    read,
+)
 from core.services.evaluation.seen import KINDS, seen
-from core.services.search.together import members_of, named, parts_of, placed
-from core.services.specs import EXACT
+from core.services.search.looking import second_look
+from core.services.search.together import placed
+from core.services.specs import EXACT, fused_name, fused_parts, members_of
 from core.types import Embeddings, Item, Progress, Protocol, report
 
 VERSION = 2
@@ -104,7 +114,7 @@ def fused_cell(
         stored.read(dataset, encoder)  # says what is not built before anything is waited for
     causes = {
         "members": [stored.causes(dataset, encoder) for encoder in made],
-        "looks": [lists.second_look(one, "", 0) is not None for one in made],
+        "looks": [second_look(one, "", 0) is not None for one in made],
         "keypoints": _matched(made),
         "roles": digest(dataset.items, protocol),
         "metrics": list(table.DEFAULT),
@@ -114,7 +124,7 @@ def fused_cell(
 
     def write(folder: Path) -> dict:
         keep(folder, _fused(dataset, made, protocol, method, weights, progress))
-        named_so = named(method, names, weights)
+        named_so = fused_name(method, names, weights)
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": named_so}
 
     cell = store.kept(KIND, causes, write, read, progress)
@@ -132,7 +142,7 @@ def beginnings(
         UserError: weights that were learned, a protocol that crops its queries, or embeddings that
             are not built.
     """
-    method, names, weights = parts_of(name)
+    method, names, weights = fused_parts(name)
     _refuse(names, protocol)
     if isinstance(weights, str):
         raise UserError(
@@ -180,7 +190,7 @@ def _fused(
     ranked = _blocks(members, roles, by_query, found, progress, table.deepest(table.DEFAULT))
     judged = stream.evaluate(ranked, codes=np.unique(groups, return_inverse=True)[1])
     names = [member.encoder.name for member in members]
-    name = named(method, names, weights)
+    name = fused_name(method, names, weights)
     noted = card(dataset, members[0].encoder, protocol, EXACT, roles, judged.relevant, DEPTH)
     told = {
         "encoder": name,
@@ -228,7 +238,7 @@ def _member(
     row_of = {id: row for row, id in enumerate(found.ids)}
     vectors = np.asarray(found.vectors[[row_of[id] for id in ids]])
     kept = Embeddings(ids, vectors, found.dataset, found.encoder)
-    look = lists.second_look(encoder, "", len(roles.gallery))
+    look = second_look(encoder, "", len(roles.gallery))
     looker = None if look is None else lists.Looker(look, dataset, kept, roles)
     known = None
     if look is None:
@@ -395,9 +405,9 @@ def _alone(
     found = stored.read(dataset, encoder)
     items = stored.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol)
-    look = lists.look_of(encoder, EXACT, protocol, len(roles.gallery))
+    look = look_of(encoder, EXACT, protocol, len(roles.gallery))
     some = _asked(items, roles, queries)
-    return items, some, lists.blocks(look, dataset, found, some, k)
+    return items, some, ranked_blocks(look, dataset, found, some, k)
 
 
 def _asked(items: Sequence[Item], roles: Roles, queries: Sequence[str]) -> Roles:

@@ -15,8 +15,7 @@ from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import aligned, boards, by_class, cells_of
 from core.services.evaluation.reports import Report
 from core.services.search.looking import title_of
-from core.services.search.together import members_of
-from core.services.specs import index_and_reranker
+from core.services.specs import index_and_reranker, members_of
 
 WORST = 3
 """Classes that are named where the second look hurts."""

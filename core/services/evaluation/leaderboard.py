@@ -138,11 +138,10 @@ def leaderboard(
 def method(board: Leaderboard) -> dict[str, str]:
     """How intervals and ranks were made, in words, for the protocol card."""
     count = len(board.standings)
-    groups = (
-        f"{board.clusters:,} objects"
-        if board.clusters < board.queries
-        else f"{board.queries:,} queries"
-    )
+    if board.clusters < board.queries:
+        groups = f"{board.clusters:,} objects"
+    else:
+        groups = f"{board.queries:,} queries"
     made = {
         "intervals": (
             f"{statistics.LEVEL:.0%} BCa bootstrap, {statistics.RESAMPLES:,} resamples of {groups}"

@@ -1,20 +1,17 @@
-"""Ranked lists of the gallery as a search gives them: by cosine, then by a second look."""
+"""Ranked lists of the whole gallery as a search with a second look gives them."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
-from core.errors import UserError
 from core.keypoints import KeyPoints
 from core.metrics import stream
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import points
-from core.services.search.looking import SecondLook, looked_at, second_look
-from core.services.specs import IndexSpec
-from core.types import Embeddings, Progress, Protocol, report
+from core.services.search.looking import SecondLook, looked_at
+from core.types import Embeddings, Progress, report
 
 BLOCK = 64
 """Queries between two reports of progress."""
@@ -59,24 +56,8 @@ class Looker:
         return np.concatenate([kept, np.full(len(at) - len(kept), -1, np.int64)])
 
 
-def look_of(encoder: Encoder, index: IndexSpec, protocol: Protocol, size: int) -> SecondLook | None:
-    """The second look of an evaluation.
-
-    Raises:
-        UserError: an encoder that can't be re-ranked, an unknown re-ranker, or key points of
-            queries that are cropped.
-    """
-    look = second_look(encoder, index.reranker, size)
-    if look is not None and look.reranker.sees == "key points" and protocol.crop:
-        raise UserError(
-            "Key points are those of whole pictures; this protocol crops its queries.",
-            fix="Choose a protocol without crops.",
-        )
-    return look
-
-
 def blocks(
-    look: SecondLook | None,
+    look: SecondLook,
     dataset: Dataset,
     found: Embeddings,
     roles: stream.Roles,
@@ -85,9 +66,6 @@ def blocks(
 ) -> Iterator[Ranked]:
     """Ranked lists over the whole gallery in the order of ``roles.queries``: the hits beyond those
     that are looked at follow in their order."""
-    if look is None:
-        yield from stream.blocks(found.vectors, roles, top, progress)
-        return
     looker, labels = Looker(look, dataset, found, roles), roles.relevant[roles.gallery]
     for start in range(0, len(roles.queries), BLOCK):
         report(progress, start, len(roles.queries))

@@ -85,11 +85,10 @@ def latex(
     ]
     for standing in boards[0].standings:
         row = [column[standing.encoder, standing.index] for column in cells]
-        name = (
-            standing.encoder
-            if standing.index == "exact"
-            else f"{standing.encoder} ({standing.index})"
-        )
+        if standing.index == "exact":
+            name = standing.encoder
+        else:
+            name = f"{standing.encoder} ({standing.index})"
         saw = seen[standing.encoder, standing.index] not in ("", NONE)
         lines.append(
             " & ".join([_tex(name) + (r"$^\dagger$" if saw else ""), *(_number(s) for s in row)])

@@ -32,17 +32,6 @@ from core.services.search.serving import engine
 from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Item
 
-__all__ = [
-    "Deletion",
-    "Explained",
-    "Explainer",
-    "Explanation",
-    "Query",
-    "explain",
-    "methods",
-    "methods_of",
-]
-
 MATCHES = MatchedPoints.name
 
 

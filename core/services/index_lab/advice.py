@@ -85,11 +85,10 @@ def _measured(
     good: Sequence[Point],
     fitting: Sequence[Point],
 ) -> Advice:
-    best = (
-        min(good, key=lambda p: (p.p50, p.ram_bytes))
-        if good
-        else max(fitting, key=lambda p: (p.recall, -p.p50))
-    )
+    if good:
+        best = min(good, key=lambda p: (p.p50, p.ram_bytes))
+    else:
+        best = max(fitting, key=lambda p: (p.recall, -p.p50))
     if (plain := enough(fitting, size)) is not None and not best.exact:
         return _exact_is_enough(size, dim, plain, best)
     taken = _grown(best, size)
@@ -176,11 +175,9 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
     pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
     effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
     probes, again = (8, 10) if recall <= 0.9 else (32, 20) if recall <= 0.97 else (64, 40)
-    few = (
-        "only codes of a few bytes fit into memory"
-        if short > memory
-        else "so many 8-bit codes take long to compare one by one"
-    )
+    few = "only codes of a few bytes fit into memory"
+    if not (short > memory):
+        few = "so many 8-bit codes take long to compare one by one"
     rough = recall < 1
     return [
         _Rule(
@@ -309,9 +306,6 @@ def _time(milliseconds: float) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
-
-
-__all__ = ["Advice", "Equal", "equal_recall", "recommend"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,6 +326,7 @@ class _Lab:
             "embeddings": store.key(stored.causes(self.dataset, self.ready)),
         }
         built: tuple[Index, Cost] | str
+        found: Point | str
         try:
             built = self._built(space, specs[0])
         except Away as error:  # it may answer the next time: nothing is kept
@@ -334,11 +335,10 @@ class _Lab:
         except UserError as error:
             built = str(error)
         for spec in specs:
-            found = (
-                built
-                if isinstance(built, str)
-                else measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
-            )
+            if isinstance(built, str):
+                found = built
+            else:
+                found = measured(space, spec, *built, truth, self.k, self.ahead.measuring(spec))
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 

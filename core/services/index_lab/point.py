@@ -140,11 +140,10 @@ def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
     for spec in specs:
         found = measured_here(space, spec, k)
         if found is not None:
-            noted = (
-                {"refused": found}
-                if isinstance(found, str)
-                else {**asdict(found), "machine": processor()}
-            )
+            if isinstance(found, str):
+                noted = {"refused": found}
+            else:
+                noted = {**asdict(found), "machine": processor()}
             made[store.key(causes(space, spec, k, ""))] = noted
     path = store.shipped() / KIND / f"{encoder}.json"
     store.write_text(path, json.dumps(made, separators=(",", ":")))

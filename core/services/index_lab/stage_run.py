@@ -360,11 +360,10 @@ class _Evaluation:
         self.before = missing, first
         low, high = self._interval((first - was)[use], use) if was is not first else (None, None)
         fresh = missing & ~old
-        quality = (
-            {name: round(float(values[use].mean()), 6) for name, values in scores.items()}
-            if use.any()
-            else {}
-        )
+        if use.any():
+            quality = {name: round(float(values[use].mean()), 6) for name, values in scores.items()}
+        else:
+            quality = {}
         return Stage(
             step.name,
             step.title,

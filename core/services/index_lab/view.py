@@ -176,7 +176,8 @@ def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
 
 
 def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
-    """The index over the gallery and its embedding rows; the last few stay in memory."""
+    """The index over the gallery, and the embedding row of each of its rows; the last few
+    stay in memory."""
     key = (
         store.key(stored.causes(dataset, encoder)),
         dataset.locator,

@@ -17,7 +17,6 @@ from core.services.index_lab.stage_run import CODES, Chain, Loss, Stage, Waterfa
 from core.services.specs import index_spec
 from core.types import Progress
 
-__all__ = ["CODES", "Chain", "Loss", "Stage", "Waterfall", "waterfall"]
 KIND = "waterfalls"
 VERSION = 3
 MOST_K = 100

@@ -90,17 +90,6 @@ def reaching(pairs: list[Pair], request: SearchRequest) -> list[Pair]:
     return [pair for pair in pairs if way * pair[1] >= way * request.threshold]
 
 
-__all__ = [
-    "NONE",
-    "SecondLook",
-    "looked_at",
-    "reranker_names",
-    "reranker_rows",
-    "second_look",
-    "spelt",
-    "title_of",
-    "unlooked",
-]
 COMPARED_ALL, PRESELECTED = 2000, 500
 """An encoder that matches key points compares the query with every picture of a gallery up to so
 many; of a larger one with so many that its vectors find nearest."""

@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.datasets.names import nfc
 from core.errors import UserError
 from core.items import coded
-from core.services.embedding.said import names, words
+from core.services.embedding.said import all_words, columns, words
 from core.types import Item
 
 MAX_K = 1000
@@ -214,13 +214,12 @@ def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | No
 
 def fields(items: Sequence[Item]) -> dict[str, list[str]]:
     """Fields and attributes that the items have, with their values, sorted."""
-    found = {name: coded(items, name).values for name in names(items)}
-    return {name: sorted(set().union(*map(words, values))) for name, values in found.items()}
+    return {name: sorted(all_words(found)) for name, found in columns(items)}
 
 
 def _meets(items: Sequence[Item], field: str, wanted: frozenset[str]) -> np.ndarray:
     held = coded(items, field)
-    known: set[str] = set().union(*map(words, held.values))
+    known = all_words(held)
     if not known:
         raise UserError(
             f"No picture says {field[:80]!r}.", f"Known: {', '.join(fields(items)) or 'nothing'}."

@@ -1,6 +1,5 @@
 """Several encoders' answers to one query as one answer."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,61 +13,14 @@ from core.services.embedding.usual import Calibration
 from core.services.search.compare import compare
 from core.services.search.request import SearchRequest
 from core.services.search.result import Hit, SearchResult
+from core.services.specs import fused_name
 
 METHODS = {name: title for name, (title, _) in fusion.METHODS.items()}
 """Ways of fusing: name -> title."""
-LEARNED = "learned"
 DEPTH = fusion.DEPTH
 """Hits of each encoder that are joined."""
 TOGETHER = "together"
 """What the fused answer is called where an encoder's name stands."""
-
-
-def named(method: str, encoders: Sequence[str], weights: Sequence[float] | str = ()) -> str:
-    """A fusion by name: ``rrf(hog.8x8+tiny.16x16)``, ``combsum(0.7*hog.8x8+0.3*tiny.16x16)``,
-    ``rrf-learned(hog.8x8+tiny.16x16)``."""
-    if isinstance(weights, str):
-        return f"{method}-{weights}({'+'.join(encoders)})"
-    parts = (
-        [f"{weight:.3g}*{name}" for weight, name in zip(weights, encoders, strict=True)]
-        if len(weights)
-        else encoders
-    )
-    return f"{method}({'+'.join(parts)})"
-
-
-NAME = re.compile(r"(?P<method>\w+?)(?P<learned>-learned)?\((?P<members>.+)\)")
-
-
-def members_of(name: str) -> tuple[str, ...]:
-    """The encoders of a fused one, without their weights; empty for any other name."""
-    if (found := NAME.fullmatch(name)) is None or found["method"] not in fusion.METHODS:
-        return ()
-    return tuple(one.rpartition("*")[2] for one in found["members"].split("+"))
-
-
-def parts_of(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
-    """Method, members and weights of a fused one (none: equal ones). Raises UserError for any other
-    name."""
-    names, found = members_of(name), NAME.fullmatch(name)
-    if not names or found is None:
-        raise UserError(f"{name} is no fusion.", fix="Name one as an evaluation does.")
-    if found["learned"]:
-        return found["method"], names, LEARNED
-    each = [one.rpartition("*")[0] for one in found["members"].split("+")]
-    return found["method"], names, tuple(float(one) for one in each) if all(each) else ()
-
-
-def weights_of(text: str) -> tuple[float, ...] | str:
-    """``0.7,0.3`` as numbers, or ``learned``; empty for equal weights. Raises UserError."""
-    if text.strip() == LEARNED:
-        return LEARNED
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise UserError(
-            f"{text[:60]!r} are no weights.", "Numbers with commas between: 0.7,0.3."
-        ) from error
 
 
 def placed(values: np.ndarray, seen: np.ndarray, known: Calibration | None) -> np.ndarray:
@@ -182,7 +134,7 @@ def _answer(
     equal = np.allclose(shares, shares[0])
     return SearchResult(
         dataset=first.dataset,
-        encoder=named(method, names, () if equal else shares.tolist()),
+        encoder=fused_name(method, names, () if equal else shares.tolist()),
         index=first.index,
         k=k,
         hits=hits,

@@ -28,7 +28,7 @@ from core.services.search.compare import compare
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.sharing import comparison, drawn, paper, standings, training
 from core.services.sharing.talks import Scene, Talk
-from core.services.specs import split_names
+from core.services.specs import split_names, weights_of
 from core.services.teaching import contests
 from core.services.teaching.contests import Contender
 
@@ -102,7 +102,7 @@ def _compared(dataset: Dataset, request: SearchRequest, params: Params) -> str:
     asked = [replace(one, reranker=by.get(one.encoder, "")) for one in request.each(shown)]
     answers = list(compare(asked, dataset).answers)
     if (way := params.get("together")) and len(shown) > 1:
-        given = together.weights_of(params.get("weights", ""))
+        given = weights_of(params.get("weights", ""))
         weights = () if isinstance(given, str) else given
         answers.append(together.fused(request.each(shown), dataset, way, weights))
     made = comparison.parts(dataset, request.query, answers)

@@ -98,11 +98,10 @@ def _fit_time(
     whole = settings.minutes * 60
     learning = max(whole - sum(before.values()), LEARNING_SHARE * whole) * (1 - VALIDATION_SHARE)
     side = settings.crop or settings.size
-    sides = (
-        [side]
-        if not settings.crop
-        else [int(side * share) // 16 * 16 for share in CROPS if side * share >= 64] or [side]
-    )
+    if not settings.crop:
+        sides = [side]
+    else:
+        sides = [int(side * share) // 16 * 16 for share in CROPS if side * share >= 64] or [side]
     for chosen in sides:
         speed = recall_pace(replace(settings, crop=chosen)) if chosen != side else images_s
         speed = speed or images_s * (side / chosen) ** 2

@@ -248,11 +248,10 @@ def _now(
         return Phase(name, "now", job.done, job.total, job.seconds_left)
     if job is None or job.message != name or not job.total:
         return Phase(name, "now", seconds=usual)
-    left = (
-        job.seconds_left
-        if job.seconds_left is not None
-        else planned and planned * (1 - job.done / job.total)
-    )
+    if job.seconds_left is not None:
+        left = job.seconds_left
+    else:
+        left = planned and planned * (1 - job.done / job.total)
     return Phase(name, "now", job.done, job.total, left)
 
 

@@ -138,7 +138,7 @@ def compares(run: Run) -> bool:
 def compared(run: Run) -> tuple[list[effect.Effect], str]:
     """What was measured of a finished run, and why nothing was where nothing was."""
     last = run.last()
-    return effect.kept(run.id), last.get("message", "") if last.get("kind") == "compared" else ""
+    return (effect.kept(run.id), last["message"]) if last.get("kind") == "compared" else ([], "")
 
 
 def _note_plan(run: Run, found: Fitted) -> None:

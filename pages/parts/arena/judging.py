@@ -21,7 +21,7 @@ def show() -> None:
     seen = {query for query, _, who, _ in rows if who == voter}
     query = next((id for id in _order(locator) if id not in seen), None)
     with st.container(key="frame"):
-        panel, answer = st.container(key="panel_settings"), st.container(key="answer")
+        panel, answer = st.container(key="panel_query"), st.container(key="answer")
     with panel:
         caption("Query", level=2)
         if query is not None:
@@ -45,22 +45,22 @@ def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
     chosen = st.session_state.setdefault(FITS, set())
     if st.session_state.get(QUERY) != query:
         st.session_state[QUERY], st.session_state[FITS] = query, (chosen := set())
-    heading("Which of these fit the query?")
-    quiet("Click each one that fits. Encoders and ranks are hidden.")
+    heading("Which of these are relevant to the query?")
+    quiet("Click each relevant picture. Encoders and ranks are hidden.")
     version = cached.version(locator)
     items = [
         {
             "id": id,
             "uri": cached.thumbnail(locator, version, id, 176),
-            "alt": f"picture {place}{', fits' if id in chosen else ''}",
-            "badge": "fits" if id in chosen else "",
+            "alt": f"picture {place}{', relevant' if id in chosen else ''}",
+            "badge": "relevant" if id in chosen else "",
         }
         for place, id in enumerate(ids, start=1)
     ]
     picked = components.pictures_picked(items, "The pool", f"arena_pool_{query}", side=120)
     for id in picked:
         chosen.symmetric_difference_update({id} & {*ids})
-    words = f"{count(len(chosen), 'picture fits', 'pictures fit')}: next query"
+    words = f"{len(chosen)} relevant: next query"
     # of one query: pressed twice it does not judge the next, which nobody has looked at
     done = press.button(words, key=f"arena_judged_{query}", type="primary", shortcut="Enter")
     if done:

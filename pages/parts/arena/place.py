@@ -62,6 +62,7 @@ def restore() -> None:
         state[LINK], state[FRESH] = params, True
     for one in WHERE:
         state.setdefault(one.key, one.first)
+    state.setdefault(ROUNDS, DEFAULT_ROUNDS)  # a field of its own begins at its least
 
 
 def publish() -> None:

@@ -49,14 +49,16 @@ def _encoders(names: list[str]) -> None:
 def _ways(locator: str, closed: bool) -> None:
     with st.container(key="arena_ways"):
         with st.container(key="arena_way_alone"):
-            caption("Vote yourself", level=2)
-            quiet("Two unnamed lists for one query: which fits better? Names after each vote.")
+            caption("Vote alone", level=2)
+            quiet("Two unnamed lists for one query: which is better? The names follow each vote.")
             st.button(
                 "Vote", type="primary", disabled=closed, on_click=_open, args=("alone", locator)
             )
         with st.container(key="arena_way_class"):
-            caption("A class votes", level=2)
-            quiet("Everybody joins with a code on their phone; the result appears live here.")
+            caption("Vote with a class", level=2)
+            quiet(
+                "Everybody joins with a code on a phone; the result appears here as votes come in."
+            )
             st.button("Open a room", disabled=closed, on_click=_open, args=("class", locator))
         with st.container(key="arena_way_join"):
             caption("Join a room", level=2)
@@ -65,8 +67,10 @@ def _ways(locator: str, closed: bool) -> None:
                 if press.submit("Join", key="arena_join_go") and code:
                     _join(code)
         with st.container(key="arena_way_judge"):
-            caption("Judge a pool", level=2)
-            quiet("Everything that any encoder shows for a query, shuffled: fits or does not.")
+            caption("Judge relevance", level=2)
+            quiet(
+                "The hits of all encoders for a query, pooled and shuffled: say which are relevant."
+            )
             st.button("Judge", disabled=closed, on_click=place.go, kwargs={"judge": True})
 
 

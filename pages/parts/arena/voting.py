@@ -15,7 +15,7 @@ BUTTONS = (
     ("left", "A is better", "A"),
     ("tie", "Equal", "E"),
     ("right", "B is better", "B"),
-    ("bad", "Neither fits", "N"),
+    ("bad", "Neither is good", "N"),
 )
 """What is voted, its words and its key; arrows are left to whoever presents."""
 SAID = {"left": "A", "right": "B", "tie": "equal", "bad": "neither"}
@@ -32,7 +32,7 @@ def alone(room: Room) -> None:
         return
     one = rounds[number - 1]
     heading(f"Round {number} of {len(rounds)}")
-    quiet("Which list fits the query better? Names are hidden until you vote.")
+    quiet("Which list is better for this query? Names are hidden until you vote.")
     lists.show(room.dataset, one, revealed=number in mine)
     if number not in mine:
         _buttons(room, one, voter)

@@ -165,11 +165,10 @@ def _measured(plan: Plan, busy: bool) -> None:
 
 def _facts(plan: Plan, busy: bool) -> None:
     one = plan.found[0]
-    made = (
-        f"{one.real:,} real and {one.size - one.real:,} synthetic vectors"
-        if one.size > one.real
-        else (f"{one.size:,} vectors")
-    )
+    if one.size > one.real:
+        made = f"{one.real:,} real and {one.size - one.real:,} synthetic vectors"
+    else:
+        made = f"{one.size:,} vectors"
     quiet(
         f"{made} of {one.dim} dimensions; {count(one.queries, 'query', 'queries')}. Recall@{one.k}:"
         f" the share of the exact {one.k} nearest that was found; equal distances count as found."

@@ -124,11 +124,9 @@ def how_to_read(found: Buckets) -> str:
 def draw(found: Buckets, locator: str, version: str) -> str:
     """HTML of the whole table of signatures."""
     shown = bands_shown(found)
-    cut = (
-        f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>'
-        if shown < found.bands
-        else ""
-    )
+    cut = ""
+    if shown < found.bands:
+        cut = f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>'
     names = names_of(cached.dataset(locator), [found.query, *(pair.id for pair in found.pairs)])
     pictures = {
         id: (cached.thumbnail(locator, version, id, 112), name) for id, name in names.items()

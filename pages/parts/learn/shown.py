@@ -12,7 +12,7 @@ from pages.parts import cached, palette
 from pages.parts.cached_learn import gallery
 from pages.parts.words import saveable
 
-SIGNS = {"same": "✓", "category": "≈", "other": "✕", "missed": "missed", "asked": ""}
+SIGNS = {"same": "✓", "category": "~", "other": "✕", "missed": "missed", "asked": ""}
 SAID = {
     "same": "the same product",
     "category": "another product of its category",
@@ -21,7 +21,7 @@ SAID = {
     "asked": "the query",
 }
 KEY = (
-    '<div class="ll-key"><span><i></i>✓ the same product</span><span><i class="near"></i>≈ another'
+    '<div class="ll-key"><span><i></i>✓ the same product</span><span><i class="near"></i>~ another'
     ' product of its category</span><span><i class="none"></i>✕ something else</span></div>'
 )
 

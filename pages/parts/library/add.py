@@ -74,8 +74,7 @@ def _take(
         trouble(error)
         return
     close()
-    cached.forget_datasets()
-    cached.forget_builds()
+    cached.forget_all()
     place.show(locator, place.ENCODERS)
     st.rerun()
 
@@ -259,8 +258,7 @@ def _add(add: Callable[[], str], encoders: list[str]) -> None:
     """Add, begin the build where one is wanted, and show the page of the set."""
     try:
         locator = add()
-        cached.forget_datasets()
-        cached.forget_builds()
+        cached.forget_all()
         if encoders:
             builds.start(locator, encoders)
     except UserError as error:

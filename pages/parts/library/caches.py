@@ -188,5 +188,4 @@ def _remove(locator: str) -> None:
         st.session_state[REFUSED] = error
         return
     place.show()
-    cached.forget_datasets()
-    cached.forget_builds()
+    cached.forget_all()

@@ -80,8 +80,7 @@ def _look_again(locator: str, why: UserError) -> None:
     except UserError as error:
         trouble(error)
         return
-    cached.forget_datasets()
-    cached.forget_builds()
+    cached.forget_all()
     there = f"{count(len(now.items), 'picture')} now"
     st.session_state[SAID] = f"{told}; {there}." if told else f"Nothing has changed; {there}."
     st.rerun()
@@ -130,8 +129,7 @@ def _take(locator: str, change: Callable[[], Change]) -> None:
     except UserError as error:
         trouble(error)
         return
-    cached.forget_datasets()
-    cached.forget_builds()
+    cached.forget_all()
     state = st.session_state
     state[ROUND] = state.get(ROUND, 0) + 1
     state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."

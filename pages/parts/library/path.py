@@ -132,7 +132,7 @@ def _improve(row: dict, version: str, built: list[str]) -> None:
         quiet("Training is switched off on this server. On your own machine you can fine-tune an"
               " encoder on these pictures, and see what that changes.")  # fmt: skip
         return
-    quiet("Fine-tune an encoder on these pictures, and see what it changed.")
+    quiet("Fine-tune an encoder on these pictures, and compare it before and after.")
     if press.button("Train on it", type="primary", key="path_improve"):
         st.session_state[TRAIN_DATA] = [row["locator"]]
         link.to("train")

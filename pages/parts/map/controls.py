@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts import cached, cached_maps, link, settings, url_state
+from pages.parts.choosing import menu
 from pages.parts.map import view as views
 from pages.parts.words import caption, quiet
 
@@ -70,14 +71,8 @@ def _look() -> None:
     locator, state = st.session_state[link.DATASET], st.session_state
     version = cached.version(locator)
     fields = cached_maps.fields(locator, version)
-    url_state.heal(views.COLOUR, list(fields))
-    st.selectbox(
-        "Colour by",
-        list(fields),
-        key=views.COLOUR,
-        format_func=fields.__getitem__,
-        on_change=_other_colour,
-    )
+    called = fields.__getitem__
+    menu("Colour by", views.COLOUR, list(fields), format_func=called, on_change=_other_colour)
     names = cached_maps.classes(locator, version, state[views.COLOUR])
     url_state.keep(views.CLASSES, names)
     if len(names) > 12:

@@ -68,11 +68,11 @@ def panel(view: MapView) -> None:
         stopped = " The last try was stopped." if last else ""
         pictures = count(len(cached.dataset(view.base.dataset).items), "picture")
         wait = (
-            "Embedding comes first where it is missing; then arranging takes a minute or two for"
-            " every 50,000 pictures."
+            "Missing embeddings are built first; then a map takes a minute or two for every 50,000"
+            " pictures."
         )
         absent = [row["title"] for row in _rows(view) if row.get("state") == "download"]
-        first = f"{' and '.join(absent)} will be downloaded first. " if absent else ""
+        first = f"{' and '.join(absent)} will be downloaded. " if absent else ""
         note(f"There is no such map of these {pictures} yet.{stopped}", first + wait)
         _button(view, arguments, "Download and make the maps" if absent else "Make the maps")
 

@@ -6,7 +6,8 @@ from html import escape
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached, cached_metrics, palette, url_state
+from pages.parts import cached, cached_metrics, palette
+from pages.parts.choosing import menu
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.views import built_of
@@ -46,18 +47,9 @@ def _chosen(
 ) -> tuple[str, str, str, int]:
     """Encoder, query, protocol and k that are audited."""
     with st.container(horizontal=True):
-        query = st.selectbox(
-            "Query",
-            url_state.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]),
-            key=choice.QUERY,
-        )
-        encoder = st.selectbox(
-            "Encoder",
-            url_state.heal(choice.ENCODER, encoders),
-            key=choice.ENCODER,
-            format_func=palette.title,
-        )
-        k = int(st.selectbox("K", url_state.heal(choice.K, KS, "10"), key=choice.K))
+        query = menu("Query", choice.QUERY, evaluated, evaluated[_middle(cells)])
+        encoder = menu("Encoder", choice.ENCODER, encoders, format_func=palette.title)
+        k = int(menu("K", choice.K, KS, "10"))
     return encoder, query, shown.protocol, k
 
 

@@ -190,7 +190,7 @@ def _against(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standi
     if not known:
         note(
             "This was not measured.",
-            "The vectors of every encoder were there before. A build times what it encodes.",
+            "Every encoder's vectors already existed, so no build was timed.",
         )
         return
     best = _scatter(metric, known, means, cost)

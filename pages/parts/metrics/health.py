@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import palette, url_state
+from pages.parts import palette
+from pages.parts.choosing import menu, segments
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.evaluation import studied
@@ -27,12 +28,8 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     heading("Hubs and crowding")
     _space(known)
     heading("Score calibration")
-    chosen = st.selectbox(
-        "Encoder",
-        url_state.heal(choice.ENCODER, encoders_of(cells, known)),
-        key=choice.ENCODER,
-        format_func=palette.title,
-    )
+    encoders = encoders_of(cells, known)
+    chosen = menu("Encoder", choice.ENCODER, encoders, format_func=palette.title)
     _similarity(chosen, known[chosen]["similarity"])
 
 
@@ -131,15 +128,8 @@ def _wanted(pairs: dict) -> dict | None:
     kept = {f"{t['wanted']:.0%}": t for t in pairs["thresholds"]}
     if not kept:
         return None
-    options = url_state.heal(choice.WANTED, list(kept), list(kept)[-1])
-    return kept[
-        st.segmented_control(
-            "Of the pairs above the threshold, the same should be",
-            options,
-            key=choice.WANTED,
-            required=True,
-        )
-    ]
+    label = "Of the pairs above the threshold, the same should be"
+    return kept[segments(label, choice.WANTED, list(kept), list(kept)[-1])]
 
 
 def _thresholds(pairs: dict, wanted: dict) -> None:

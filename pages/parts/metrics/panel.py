@@ -10,6 +10,7 @@ from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
 from pages.parts import cached, cached_metrics, given, palette, url_state
+from pages.parts.choosing import menu, segments
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.words import caption, facts, quiet
@@ -50,11 +51,8 @@ def data_set() -> Entry | None:
     of_report = [one.key for one in known.values() if report in one.reports]
     evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
     first = next(iter([*of_report, *evaluated, *known]))
-    url_state.heal(choice.DATASET, list(known), first)
-    st.selectbox(
-        "Data set", list(known), key=choice.DATASET, format_func=lambda key: known[key].label
-    )
-    entry = known[state[choice.DATASET]]
+    label = {key: one.label for key, one in known.items()}
+    entry = known[menu("Data set", choice.DATASET, list(known), first, format_func=label.get)]
     if not entry.reports:
         state.pop(choice.REPORT, None)
     elif len(url_state.heal(choice.REPORT, entry.reports)) > 1:
@@ -67,21 +65,17 @@ def panel(entry: Entry) -> Choice:
     name, dataset = st.session_state[choice.REPORT], entry.key
     rows = dict(choice.reports())
     report = cached_metrics.report(name, rows[name])
-    protocols = url_state.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
+    protocols, key = choice.protocols_of(report, dataset), choice.PROTOCOL
     crossed = CROSS_DOMAIN in protocols
     if crossed:
-        st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
+        protocol = menu("Cross-domain", key, protocols, format_func=_asking, help=HELP)
     else:
-        st.segmented_control(
-            "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP
-        )
-    protocol = st.session_state[choice.PROTOCOL]
-    metrics = url_state.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
-    st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
+        protocol = segments("Relevant: the same", key, protocols, help=HELP)
+    usual = "hit@1" if crossed else "mAP"
+    metrics = choice.metrics(report)
+    shown = menu("Metric", choice.METRIC, metrics, usual, format_func=table.label)
     groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
-    st.selectbox("Queries of", url_state.heal(choice.GROUP, groups), key=choice.GROUP)
-    group = st.session_state[choice.GROUP]
-    shown = st.session_state[choice.METRIC]
+    group = menu("Queries of", choice.GROUP, groups)
     _definition(shown)
     return Choice(
         name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group
@@ -114,17 +108,9 @@ def protocol_card(shown: Choice, cells: list[Cell]) -> None:
                 quiet(line)
     with st.expander("Encoders and versions"):
         for cell in cells:
-            facts(
-                [
-                    (
-                        cell.encoder,
-                        (
-                            f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling:"
-                            f" {cell.card['pooling']}"
-                        ),
-                    )
-                ]
-            )
+            own = cell.card
+            looks = f"{own['dimensions']}-d · {own['image size']} · pooling: {own['pooling']}"
+            facts([(cell.encoder, looks)])
         facts(list(card["versions"].items()))
 
 

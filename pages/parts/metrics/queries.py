@@ -9,8 +9,9 @@ from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.fused import Beginning
 from core.services.evaluation.leaderboard import Separation
-from core.services.search.together import members_of, parts_of
-from pages.parts import cached, cached_metrics, gallery, link, palette, press, second, url_state
+from core.services.specs import fused_parts, members_of
+from pages.parts import cached, cached_metrics, gallery, link, palette, press, second
+from pages.parts.choosing import menu
 from pages.parts.components import WEB
 from pages.parts.guard import guarded
 from pages.parts.metrics.choice import ONE, OTHER, Choice
@@ -67,10 +68,9 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
 def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None:
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
-        for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
-            url_state.heal(key, encoders, first)
-        one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
-        other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
+        first, second_best = _best(shown, encoders)
+        one = menu("One encoder", ONE, encoders, first, format_func=palette.title)
+        other = menu("and another", OTHER, encoders, second_best, format_func=palette.title)
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
@@ -189,7 +189,7 @@ def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence
     if picked not in shown:
         return
     names = list(dict.fromkeys(one for name in encoders for one in members_of(name) or (name,)))
-    joined = [parts_of(name) for name in encoders if members_of(name)]
+    joined = [fused_parts(name) for name in encoders if members_of(name)]
     more = {}
     if len(joined) == 1 and set(joined[0][1]) == set(names):
         method, members, weights = joined[0]

@@ -8,6 +8,7 @@ from core.services.evaluation.cells import Cell
 from core.services.evaluation.distortions import DISTORTIONS
 from core.services.evaluation.perturb import Outcome
 from pages.parts import cached, cached_metrics, given, palette, url_state
+from pages.parts.choosing import menu, segments
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
@@ -39,13 +40,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
 
 
 def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
-    measure = st.segmented_control(
-        "Measure",
-        url_state.heal(choice.MEASURE, list(MEASURES)),
-        key=choice.MEASURE,
-        required=True,
-        format_func=TITLES.get,
-    )
+    measure = segments("Measure", choice.MEASURE, list(MEASURES), format_func=TITLES.get)
     name, about = MEASURES[measure]
     st.html(legend(cells))
     kinds = [kind for kind in DISTORTIONS if all(kind in made["curves"] for made in known.values())]
@@ -133,9 +128,11 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
 
 def _controls(ids: Sequence[str]) -> tuple[str, float, str]:
     """Distortion, its strength, and which of the pictures ``ids``."""
-    names = url_state.heal(choice.DISTORTION, list(DISTORTIONS))
-    kind = st.selectbox(
-        "Distortion", names, key=choice.DISTORTION, format_func=lambda name: DISTORTIONS[name].title
+    kind = menu(
+        "Distortion",
+        choice.DISTORTION,
+        list(DISTORTIONS),
+        format_func=lambda name: DISTORTIONS[name].title,
     )
     row = DISTORTIONS[kind]
     steps = url_state.heal(
@@ -143,8 +140,7 @@ def _controls(ids: Sequence[str]) -> tuple[str, float, str]:
     )
     strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
     first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
-    item = st.selectbox("Picture", url_state.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
-    return kind, strength, item
+    return kind, strength, menu("Picture", choice.PICTURE, ids, first)
 
 
 def _outcomes(outcomes: Sequence[Outcome]) -> None:

@@ -104,8 +104,12 @@ def figure(cell: dict | None) -> str:
     """The gain, and its interval small below it."""
     if cell is None:
         return ""
-    span = "" if cell["low"] is None else f"{cell['low']:+.3f} to {cell['high']:+.3f}"
-    return f"{cell['gain']:+.3f}<br><span style='font-size:{presenting.below()}px'>{span}</span>"
+    gain, *ends = (
+        None if value is None else f"{round(value, 3) + 0.0:+.3f}"  # no -0.000
+        for value in (cell["gain"], cell["low"], cell["high"])
+    )
+    span = "" if None in ends else " to ".join(ends)
+    return f"{gain}<br><span style='font-size:{presenting.below()}px'>{span}</span>"
 
 
 def hint(cell: dict | None) -> str:
@@ -130,5 +134,5 @@ def _hurts(rows: list[dict]) -> None:
         if row["hurt"]
     ]
     if lines:
-        with st.expander("Where it hurts: the classes that lose most"):
+        with st.expander("Largest losses by class"):
             table(["Set", "Search", "Classes, with their difference"], lines)

@@ -4,7 +4,8 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.worth import KINDS, METRICS, TRUE, WHOLE, Asked, Figure, Found, Worth
-from pages.parts import cached, cached_metrics, palette, url_state
+from pages.parts import cached, cached_metrics, palette
+from pages.parts.choosing import segments
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import heading, note, quiet, table
@@ -28,13 +29,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
         )
         return
     kinds = [kind for kind in KINDS if kind in made.boxes]
-    kind = st.segmented_control(
-        "Pictures",
-        url_state.heal(choice.PICTURES, kinds),
-        key=choice.PICTURES,
-        required=True,
-        format_func=PICTURES.get,
-    )
+    kind = segments("Pictures", choice.PICTURES, kinds, format_func=PICTURES.get)
     rows = made.boxes[kind]
     quiet(
         f"{PICTURES[kind]}: {ABOUT[kind]}; {rows[0].pictures} pictures of {rows[0].products}"
@@ -79,21 +74,11 @@ def _boxes(rows: list[Found]) -> None:
 def _searches(made: Worth, kind: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        metric = st.segmented_control(
-            "Measure",
-            url_state.heal(choice.WORTH, list(METRICS)),
-            key=choice.WORTH,
-            required=True,
-            format_func=CHANGE.get,
-        )
+        metric = segments("Measure", choice.WORTH, list(METRICS), format_func=CHANGE.get)
     detectors = made.detectors
     with right:
-        detector = st.segmented_control(
-            "Crop by",
-            url_state.heal(choice.DETECTOR, detectors, detectors[-1]),
-            key=choice.DETECTOR,
-            required=True,
-            format_func=detector_title,
+        detector = segments(
+            "Crop by", choice.DETECTOR, detectors, detectors[-1], format_func=detector_title
         )
     rows = _by_encoder(made.asked[kind, metric], detector)
     if not rows:

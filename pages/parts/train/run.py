@@ -46,11 +46,10 @@ def show(run: str) -> None:
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: _of_run(run)}
     if found.state == "done":
-        setup = (
-            {state.CAPABILITIES: lambda: capabilities.show(found.model)}
-            if capabilities.has(found.model)
-            else {}
-        )
+        if capabilities.has(found.model):
+            setup = {state.CAPABILITIES: lambda: capabilities.show(found.model)}
+        else:
+            setup = {}
         views = {
             state.CURVES: views[state.CURVES],
             state.EFFECT: lambda: effects.show(run),
@@ -115,11 +114,9 @@ def _phases(found: RunStatus) -> None:
     cells = []
     for phase in found.phases:
         counted = f"{phase.done:,} of {phase.total:,}" if phase.total else ""
-        left = (
-            f"{duration(phase.seconds)}{' left' if phase.state == 'now' else ''}"
-            if phase.seconds
-            else ""
-        )
+        left = ""
+        if phase.seconds:
+            left = f"{duration(phase.seconds)}{' left' if phase.state == 'now' else ''}"
         said = (
             "done"
             if phase.state == "done"
@@ -135,11 +132,10 @@ def _reading(found: RunStatus) -> str:
     """``Step 120 of 600 · epoch 2 of 10 · 97 pictures per second · 4 min left``"""
     if found.phase:
         of = [f"{found.done:,} of {found.total:,}"] if found.total else []
-        left = (
-            [f"{duration(found.seconds_left)} left in all"]
-            if found.seconds_left is not None
-            else []
-        )
+        if found.seconds_left is not None:
+            left = [f"{duration(found.seconds_left)} left in all"]
+        else:
+            left = []
         return " · ".join([found.phase, *of, *left])
     parts = [f"Step {found.step:,} of {found.steps:,}" if found.steps else "Waiting to begin"]
     if found.epoch_steps:

@@ -106,17 +106,14 @@ def _source(source) -> str:
             f"{source.title}: no labels. {count(source.kept_back, 'picture')} held out to choose"
             " the best epoch."
         )
-    sizes = (
-        f"{source.smallest:,}"
-        if source.smallest == source.largest
-        else f"{source.smallest:,} to {source.largest:,}"
-    )
+    if source.smallest == source.largest:
+        sizes = f"{source.smallest:,}"
+    else:
+        sizes = f"{source.smallest:,} to {source.largest:,}"
     held = "whole objects" if source.kept_whole else "the same share of every class"
-    kept = (
-        f"{source.kept_back:,} ({held}) held out to choose the best epoch"
-        if source.kept_back
-        else "none held out"
-    )
+    kept = "none held out"
+    if source.kept_back:
+        kept = f"{source.kept_back:,} ({held}) held out to choose the best epoch"
     return (
         f"{source.title}: {source.classes:,} classes by {source.field}, {sizes} pictures each;"
         f" {kept}."
@@ -171,7 +168,7 @@ def _watch(recipe: str, values: dict) -> None:
     if job is None or not job.active:
         cached_train.forget()
         st.rerun()
-    quiet("Taking a few steps to see how fast it goes.")
+    quiet("Training a few steps to measure the throughput.")
     if press.button("Stop measuring", width="stretch", key="train_unmeasure"):
         builds.stop(job.id)
         st.rerun()
