@@ -20,6 +20,8 @@ PICTURE_S = 2e-3
 """A small picture on the sheet."""
 ROUNDS, FEW, ROUNDS_MANY = 500, 10_000, 200
 """Rounds that a UMAP chooses, and above so many points."""
+OFF = 1.5
+"""By what factor one part is off from what the machine makes of all."""
 BUILD, ATLAS, PLACED = "build", "atlas", "placed"
 
 
@@ -27,7 +29,7 @@ class Ahead:
     """What is expected of maps that are made in turn."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self.steps = Steps(progress)
+        self.steps = Steps(progress, off=OFF)
         self._library = LIBRARY_S
         self._maps: dict[Hashable, list[Hashable]] = {}
 
