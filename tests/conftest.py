@@ -21,9 +21,21 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("browser", "cli", "training", "pages", "services", "contracts", "encoders", "hosting")
-"""Rooms whose files take longest. ``make test`` hands out whole files in the order of collection: a
-long one that comes last would be waited for on one core."""
+FIRST = (
+    "browser",
+    "cli",
+    "training",
+    "test_added",
+    "test_types",
+    "pages",
+    "services",
+    "contracts",
+    "encoders",
+    "hosting",
+    "",
+)
+"""Rooms whose files take longest, and such files. ``make test`` hands out whole files in the order
+of collection: a long one that comes last would be waited for on one core."""
 NUMBERS = itertools.count()
 """Of the tests' folders: pytest looks for the next free one among thousands."""
 
@@ -32,10 +44,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest first, the order within a file as it is written."""
 
     def rank(item: pytest.Item) -> int:
-        room = item.path.parent.name
-        return FIRST.index(room) if room in FIRST else len(FIRST)
+        named = (name for name in (item.path.stem, item.path.parent.name) if name in FIRST)
+        return FIRST.index(next(named, FIRST[-1]))
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Whole files, and those of the browser in shares: each process that has one starts an app and
+    a Chromium, and waits for pages while others compute."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    shares = max(2, len(config.getoption("tx")) // 2)
+    files: dict[str, int] = {}
+
+    class Handed(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            if not file.startswith("tests/browser/"):
+                return file
+            return f"tests/browser {files.setdefault(file, len(files)) % shares}"
+
+    return Handed(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

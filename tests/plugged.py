@@ -50,7 +50,7 @@ def poor_gallery(home: Path) -> Path:
     return folder
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 300.0):
+def wait_for(condition: Callable[[], object], seconds: float = 600.0):
     """Poll until ``condition()`` holds, and give what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -95,7 +95,7 @@ class Plugged:
 
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         child = self.start(*arguments, **options)
-        out, err = child.communicate(timeout=120)
+        out, err = child.communicate(timeout=600)
         return subprocess.CompletedProcess(arguments, child.returncode, out, err)
 
     def json(self, *arguments: str, **options):

@@ -37,7 +37,7 @@ def test_the_address_is_printed_when_it_answers_and_is_never_another_programs(ar
             port = free_of(lines[1])
             assert lines[0] == f"Port {taken} is taken; using {port}.\n"
             with urllib.request.urlopen(
-                f"http://localhost:{port}/_stcore/health", timeout=10
+                f"http://localhost:{port}/_stcore/health", timeout=120
             ) as answer:
                 assert answer.read() == b"ok"
         finally:

@@ -100,7 +100,7 @@ def test_every_page_is_looked_at_with_its_parts():
 DRAWN = """
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_string(sys.argv[1], default_timeout=120).run()
+app = AppTest.from_string(sys.argv[1], default_timeout=600).run()
 assert not app.exception and len(app.get("bidi_component")) == 3
 print(sorted({"pandas", "pyarrow"} & set(sys.modules)))
 """

@@ -23,6 +23,8 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",  # a camera that shows a test picture
 ]
 NEVER_QUIET_MS = 15_000
+STARTS_MS = 180_000
+"""Longest wait for a Chromium: a machine that does other things too is slow, not broken."""
 WATCH = """() => {
     const app = document.querySelector('.stApp');
     const watch = (window.__settling = { began: performance.now(), moved: performance.now() });
@@ -37,7 +39,7 @@ QUIET = """([quiet, enough]) => {
 
 
 @contextmanager
-def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> Iterator[str]:
+def serving(artifacts: Path, timeout_s: float = 300.0, **environment: str) -> Iterator[str]:
     """Run the app with its own artifacts folder; gives its address. Ends the process that it
     started, whatever happens."""
     port = free_port()
@@ -88,9 +90,11 @@ def chromium(profile: Path | None = None) -> Iterator:
     with sync_playwright() as play:
         launch = play.chromium
         if profile is None:
-            browser = opened = launch.launch(executable_path=found, args=FLAGS)
+            browser = opened = launch.launch(executable_path=found, args=FLAGS, timeout=STARTS_MS)
         else:
-            opened = launch.launch_persistent_context(profile, executable_path=found, args=FLAGS)
+            opened = launch.launch_persistent_context(
+                profile, executable_path=found, args=FLAGS, timeout=STARTS_MS
+            )
             browser = opened.browser
         try:
             yield browser

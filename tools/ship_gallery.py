@@ -144,23 +144,11 @@ def copied_embeddings(path: Path, dataset: Dataset, encoder: str) -> Path:
             f"{encoder} has no vector for some pictures of {dataset.name}.",
             fix="Build its embeddings again.",
         )
-    target, meta = store.shipped() / stored.KIND / encoder, store.read_meta(path) or {}
-    noted = {
-        name: meta[name]
-        for name in (
-            "source",
-            "dataset_name",
-            "encoder_name",
-            "encoder_key",
-            "dim",
-            "pictures",
-            "skipped",
-        )
-    }
+    target = store.shipped() / stored.KIND / encoder
     half = _brief(np.asarray(stored.vectors(path)).astype(np.float16))
     with store.new_folder(target) as folder:
         _pack(folder / stored.PACKED, half)
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
+        _note(folder, path, "encoder_name", "encoder_key", "dim", "pictures", "skipped")
     return target
 
 
@@ -186,16 +174,11 @@ def _pack(path: Path, vectors: np.ndarray) -> None:
 
 def copied_fit(path: Path, encoder: str) -> Path:
     """Copy what was fitted on the embedded gallery to the shipped ones; returns the folder."""
-    target, meta = store.shipped() / stored.FITS / encoder, store.read_meta(path) or {}
+    target = store.shipped() / stored.FITS / encoder
     with store.new_folder(target) as folder:
         for file in path.glob("*.npy"):
             shutil.copyfile(file, folder / file.name)
-        noted = {
-            name: meta[name]
-            for name in ("source", "dataset_name", "encoder_name", "pictures")
-            if name in meta
-        }
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
+        _note(folder, path, "encoder_name", "pictures")
     return target
 
 
@@ -204,27 +187,27 @@ def copied_map(path: Path, name: str, ids: Sequence[str]) -> Path:
 
     ``ids`` are those of the gallery: a map that shows other pictures brings its own.
     """
-    target, meta = store.shipped() / maps.KIND / name, store.read_meta(path) or {}
-    noted = {
-        one: meta[one]
-        for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
-        if one in meta
-    }
+    target = store.shipped() / maps.KIND / name
     packed: dict[str, Any] = {}
     with store.new_folder(target) as folder:
         for file in sorted(path.iterdir()):
             if file.suffix == ".npy" and file.stem not in KEPT:
                 packed[file.stem] = _small(np.load(file, allow_pickle=False))
-            elif (
-                file.name == "positions.npy"
-            ):  # read as float32 again: at worst a thousandth of the map, less than a dot
+            elif file.name == "positions.npy":  # at worst a thousandth of the map off: under a dot
                 np.save(folder / file.name, _small(np.load(file, allow_pickle=False)))
             elif file.name not in ("meta.json", maps.PACKED) and not _same_ids(file, ids):
                 shutil.copyfile(file, folder / file.name)
         if packed:
             np.savez_compressed(folder / maps.PACKED, **packed)
-        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
+        _note(folder, path, "facts", "encoder_name", "index_name")
     return target
+
+
+def _note(folder: Path, path: Path, *names: str) -> None:
+    """The meta of a copy in ``folder``: the key of the entry ``path``, and so much of its meta."""
+    meta = store.read_meta(path) or {}
+    noted = {name: meta[name] for name in ("source", "dataset_name", *names) if name in meta}
+    (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
 
 
 def _same_ids(file: Path, ids: Sequence[str]) -> bool:

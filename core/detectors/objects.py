@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,8 @@ class Objects(Detector):
     def card(self) -> dict:
         """What it was trained on, its digest, its validation. Raises UserError."""
         try:
-            told = json.loads((self._home() / CARD).read_text())
-            return {**told, "sha256": str(told["sha256"])}
+            path = self._home() / CARD
+            return _told(path, path.stat().st_mtime_ns)
         except (TypeError, KeyError, *store.UNREADABLE) as error:
             raise self._unread(error) from error
 
@@ -186,6 +186,13 @@ class Objects(Detector):
             f"The weights of {self.title} can't be read ({str(reason)[:200]}).",
             fix=f"Get models/{FOLDER} again, or {OTHERWISE}.",
         )
+
+
+@lru_cache(maxsize=8)
+def _told(path: Path, changed: int) -> dict:
+    """A card; a page asks for it several times in each run."""
+    told = json.loads(path.read_text())
+    return {**told, "sha256": str(told["sha256"])}
 
 
 def peaks(scores: np.ndarray, boxes: np.ndarray, least: float, most: int) -> np.ndarray:

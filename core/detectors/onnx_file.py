@@ -80,6 +80,7 @@ def _opened(path: Path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it keeps 70 MB for the next run, which is no quicker so
     # other programs want the cores, too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # a worker process shares the machine with its like, one for each core

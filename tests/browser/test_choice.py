@@ -31,7 +31,7 @@ def open_list(page) -> None:
     for _ in range(4):
         page.get_by_label("Encoders", exact=True).click()
         try:
-            return page.get_by_role("option").first.wait_for(timeout=15_000)
+            return page.get_by_role("option").first.wait_for(timeout=60_000)
         except TimeoutError:
             page.keyboard.press("Escape")
     raise AssertionError("the list does not open")

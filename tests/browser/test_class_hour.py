@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import small
+from tests.browser.waiting import PATIENCE_MS, small
 from tools.serve import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -87,6 +87,7 @@ def taken_home(browser, file) -> None:
     """The file, with every way to a network cut."""
     asked = []
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("request", lambda request: asked.append(request.url))
     page.route(re.compile("^https?:"), lambda route: route.abort())

@@ -65,8 +65,8 @@ def test_columns_fill_as_each_encoder_answers_and_only_the_one_that_loads_says_s
 ):
     url, pictures = slow_address
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}/compare?dataset={pictures}&encoders=slow.test,hog.8x8&k=5")
     slow, quick = (page.locator(f'.column[data-key="{name}"]') for name in ("slow.test", "hog.8x8"))
     expect(quick.locator(".hit")).to_have_count(5)

@@ -11,7 +11,7 @@ from core.services.maps import maps
 from core.services.maps import page as map_page
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 
 
 @pytest.fixture

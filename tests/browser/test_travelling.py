@@ -12,6 +12,7 @@ from core.services.sharing.comparison import comparison_page
 from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
 from core.services.sharing.talks import Scene, Talk
+from tests.browser.waiting import PATIENCE_MS
 
 SIX = ("dhash.16x16", "sift.vlad32", "hog.8x8", "hsv.12x4x4", "tiny.16x16", "phash.16x16")
 """That load no network."""
@@ -38,6 +39,7 @@ def opened(browser, tmp_path):
         file = tmp_path / "report.html"
         file.write_text(words, "utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: broken.append(str(error)))

@@ -59,7 +59,7 @@ def test_threads_of_numpy_sleep_behind_a_product_unless_the_user_says_otherwise(
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     said, busy = told.stdout.split()
     assert said == wish or (said == "16" and float(busy) < 0.005)

@@ -73,7 +73,7 @@ def test_nothing_is_asked_or_written_but_the_file(publish, hub, artifacts, tmp_p
     publish(NAME)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     code = f"from core.encoders.base import encoders; encoders.get({NAME!r}).load()"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
     assert (hub.heads, len(hub.ranges)) == (1, 1)
     assert not (tmp_path / "home").exists()
 
@@ -205,5 +205,5 @@ def test_two_processes_download_once(publish, hub):
     hub.piece_delay_s = 0.05
     code = f"from core.encoders.base import encoders; encoders.get({NAME!r}).load()"
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
-    assert [process.wait(120) for process in running] == [0, 0]
+    assert [process.wait(600) for process in running] == [0, 0]
     assert len(hub.ranges) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from core.services.search.admission import Line
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 class Gone(Exception):

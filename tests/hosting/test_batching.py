@@ -26,7 +26,7 @@ class Counting(Encoder):
     def _encode(self, batch):
         self.calls.append(len(batch))
         self.inside.set()
-        assert self.gate.wait(60)
+        assert self.gate.wait(300)
         if any(not np.isfinite(one).all() for one in batch):
             raise ValueError("not finite")
         return np.stack([one.mean(axis=(0, 1)) for one in batch])
@@ -44,7 +44,7 @@ def asked(encoder: Counting, pictures: list[np.ndarray]) -> list:
 
     threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(pictures))]
     threads[0].start()
-    assert encoder.inside.wait(60)
+    assert encoder.inside.wait(300)
     for thread in threads[1:]:
         thread.start()
     line = batching._lines[encoder]
@@ -52,7 +52,7 @@ def asked(encoder: Counting, pictures: list[np.ndarray]) -> list:
         threading.Event().wait(0.001)
     encoder.gate.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     return found
 
 
@@ -102,11 +102,11 @@ def test_a_network_that_takes_its_time_keeps_no_other_one_waiting(monkeypatch):
     slow.network = quick.network = SimpleNamespace(parameters=list)
     thread = threading.Thread(target=batching.encode, args=(slow, picture), daemon=True)
     thread.start()
-    assert slow.inside.wait(60)
+    assert slow.inside.wait(300)
     quick.gate.set()
     assert batching.encode(quick, picture).shape == (1, 3)
     assert thread.is_alive(), "it is still at its gate"
     slow.gate.set()
-    thread.join(60)
+    thread.join(300)
     assert not thread.is_alive()
     assert not batching._cores.locked()

@@ -9,7 +9,7 @@ import pytest
 from core.services.hosting import loop as module
 from core.services.hosting.loop import Loop
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture

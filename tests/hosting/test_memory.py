@@ -1,7 +1,9 @@
 """Few heaps, and what is free in them given back. In processes of their own: heaps are for good."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -63,8 +65,23 @@ def test_what_was_freed_goes_back_to_the_system():
     assert said(TRIM) > 40
 
 
+def test_what_refers_to_itself_alone_is_let_go():
+    class Page:
+        pass
+
+    page = Page()
+    page.own, gone = page, weakref.ref(page)
+    gc.disable()
+    try:
+        del page
+        assert gone() is not None
+        memory.collect()
+    finally:
+        gc.enable()
+    assert gone() is None
+
+
 def test_without_glibc_nothing_is_said(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert not memory.few_heaps()
     assert not memory.trim()
-    assert memory.start_trimming() is None

@@ -105,7 +105,7 @@ class Gated(TinyImage):
     gate = threading.Event()
 
     def load(self, progress=None):
-        assert self.gate.wait(60)
+        assert self.gate.wait(300)
 
 
 def test_while_an_encoder_loads_its_column_alone_says_so(compare, monkeypatch):

@@ -27,7 +27,7 @@ def buttons(app, kind: str) -> list[str]:
     ]
 
 
-def ended(timeout_s: float = 180.0):
+def ended(timeout_s: float = 600.0):
     """The only job, once it has ended."""
     deadline = time.monotonic() + timeout_s
     while (active := jobs.listing(active_only=True)) and time.monotonic() < deadline:

@@ -160,7 +160,7 @@ def test_a_name_in_a_link_opens_the_set_that_has_it(opened, gallery):
     assert "not ready in this library" in notes(opened(CURVES, dataset="nothing"))
 
 
-def ended(patience_s: float = 120.0) -> jobs.JobStatus:
+def ended(patience_s: float = 600.0) -> jobs.JobStatus:
     """The last job, when it is over."""
     deadline = time.monotonic() + patience_s
     while (job := jobs.listing()[0]).active and time.monotonic() < deadline:

@@ -240,7 +240,7 @@ def test_hostile_names_are_shown_as_text(open_page, hostile):
 
 def ended() -> list[str]:
     """The states of all jobs, once none is at work."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while jobs.listing(active_only=True) and time.monotonic() < deadline:
         time.sleep(0.2)
     return [job.state for job in jobs.listing()]

@@ -262,7 +262,7 @@ def test_other_pictures_are_evaluated_by_a_job(opened, judged):
     app.text_input(key="metrics_evaluate_name").set_value("second").run()
     app.button(key="metrics_evaluate").click().run()
     assert not app.exception
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while (job := jobs.listing()[0]).active and time.monotonic() < deadline:
         time.sleep(0.2)
     assert job.state == "done", job.message

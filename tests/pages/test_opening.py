@@ -33,7 +33,7 @@ def made(locator: str, *names: str) -> None:
 
 
 def ended() -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while jobs.listing(active_only=True):
         assert time.monotonic() < deadline
         time.sleep(0.2)

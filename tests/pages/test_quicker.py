@@ -12,7 +12,7 @@ from streamlit.runtime.state import SafeSessionState, SessionState
 from pages.parts import asking, quicker
 
 SECTIONS = ("theme", "theme.light", "theme.dark", "theme.light.sidebar", "theme.sidebar")
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def test_a_detector_that_is_not_installed_says_so_without_a_command(
 
 def test_answers_are_drawn_while_a_detector_still_looks(compare, corner, monkeypatch):
     gate = threading.Event()
-    monkeypatch.setattr(corner, "_detect", lambda self, image: gate.wait(60) and self.finds)
+    monkeypatch.setattr(corner, "_detect", lambda self, image: gate.wait(300) and self.finds)
     monkeypatch.setattr(answers, "_wait", lambda *given: st.stop())
     app = compare()
     assert all(column["state"] == "done" for column in columns(app).values())

@@ -166,7 +166,7 @@ def test_encoders_that_run_on_one_core_are_at_work_beside_each_other(
     query = Query(data=(gallery / "00003.png").read_bytes())
     requests = SearchRequest(query, "", k=5).each(names)
     alone = compare(requests, dataset)
-    both_there = threading.Barrier(2, timeout=60)  # broken, with an error, where one waits alone
+    both_there = threading.Barrier(2, timeout=300)  # broken, with an error, where one waits alone
     subject._pictures.clear()
     for name in names[:2]:
         one = serving.engine(dataset, name).encoder

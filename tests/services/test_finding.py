@@ -23,7 +23,7 @@ def nothing_kept(corner):
 def test_the_caller_does_not_wait_and_the_detector_looks_once(quarters, corner, monkeypatch):
     gate, looked = threading.Event(), []
     monkeypatch.setattr(
-        corner, "_detect", lambda self, image: looked.append(1) or (gate.wait(60) and self.finds)
+        corner, "_detect", lambda self, image: looked.append(1) or (gate.wait(300) and self.finds)
     )
     query = Query(item_id="odd/3.png")
     assert subject.found(query, NAME, quarters) is None

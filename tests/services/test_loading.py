@@ -170,7 +170,7 @@ def load(self, progress=None):
     time.sleep(3600)
 HOG.load = load
 thread = warm.start("catalogue", ["hog.8x8"])
-assert began.wait(60) and thread.daemon
+assert began.wait(300) and thread.daemon
 print("the end", flush=True)
 """
 
