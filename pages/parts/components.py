@@ -190,7 +190,7 @@ def stepper(key: str, at: int, count: int, show: str) -> int | None:
     ``show`` tells this show from another one. Returns the scene to go to, -1 for the end of the
     show; None where nothing was pressed."""
     data = {"at": at, "count": count, "show": show}
-    _stepper(key=key, data=data, on_to_change=press.noting(key, "to"))
+    _stepper(key=key, data=data, on_to_change=press.noting(key, "to", int))
     return press.said(key, "to")
 
 

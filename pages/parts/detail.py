@@ -4,7 +4,17 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, link, palette, query, second, why_panel
+from pages.parts import (
+    cached,
+    cached_train,
+    columns,
+    link,
+    palette,
+    press,
+    query,
+    second,
+    why_panel,
+)
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -28,7 +38,7 @@ NAMES = {"label": "Class", "category": "Category", "instance": "Object", "split"
 
 def remember(key: str) -> None:
     """Called when a hit is opened, before the page runs."""
-    st.session_state[OPENED] = st.session_state[key]["opened"]
+    st.session_state[OPENED] = press.read(st.session_state[key]["opened"], press.text)
 
 
 def asked(view: View) -> dict:

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.hosting import logs, ownership
 from core.services.library import uploads
 from core.services.search import admission
-from pages.parts import press, url_state
+from pages.parts import heard, press, url_state
 from pages.parts.words import trouble
 
 
@@ -77,8 +77,10 @@ def run(page: Callable[[], None], name: str) -> None:
     try:
         with ownership.settled(), admission.line().within():
             press.settle(name)
+            heard.begin()
             url_state.settle(name)
             guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)
     press.forget()
+    heard.end()

@@ -12,13 +12,16 @@ dies there, or between taking a wish and fulfilling it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import SafeSessionState
 
+T = TypeVar("T")
 NOTED, PLACE = "press_noted", "press_place"
 """Session: what was pressed and waits, ``key`` or ``key.event`` -> values, and its page."""
 LOOK, LET_IN = "_yield_callback", "_let_in"
@@ -46,9 +49,32 @@ def submit(label: str, *, key: str, **more: object) -> bool:
     return bool(_taken(key))
 
 
-def noting(key: str, event: str) -> Callable[[], None]:
-    """What a component calls when it says ``event``; :func:`said` gives it."""
-    return partial(_hear, key, event)
+def text(said: object) -> str:
+    """A text that a component said. Raises TypeError where it is none."""
+    if not isinstance(said, str):
+        raise TypeError(said)
+    return said
+
+
+def finite(said: object) -> float:
+    """The same for a number that is one. Raises ValueError and others."""
+    if not math.isfinite(number := float(said)):
+        raise ValueError(said)
+    return number
+
+
+def read(said: object, of: Callable[[object], T]) -> T | None:
+    """What a component said; None where ``of`` can make nothing of it: no page of ours says that,
+    but what comes from a browser may have been written by hand."""
+    try:
+        return of(said)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+        return None
+
+
+def noting(key: str, event: str, of: Callable[[object], object] = text) -> Callable[[], None]:
+    """What a component calls when it says ``event``, which ``of`` reads; :func:`said` gives it."""
+    return partial(_hear, key, event, of)
 
 
 def said(key: str, event: str) -> object:
@@ -56,14 +82,14 @@ def said(key: str, event: str) -> object:
     return (_taken(f"{key}.{event}") or [None])[-1]
 
 
-def noting_each(key: str, event: str) -> Callable[[], None]:
+def noting_each(key: str, event: str, of: Callable[[object], object] = text) -> Callable[[], None]:
     """The same for what may be said several times before the page comes to it; :func:`each` gives
     all of it.
 
     Of two messages that wait Streamlit keeps the later one. So the component says all again that
     was not heard (:func:`heard`), each as [number, value].
     """
-    return partial(_hear_each, key, event)
+    return partial(_hear_each, key, event, of)
 
 
 def each(key: str, event: str) -> list:
@@ -119,16 +145,18 @@ def _note(name: str, value: object = True) -> None:
     st.session_state.setdefault(NOTED, {}).setdefault(name, []).append(value)
 
 
-def _hear(key: str, event: str) -> None:
-    _note(f"{key}.{event}", st.session_state[key][event])
+def _hear(key: str, event: str, of: Callable[[object], object]) -> None:
+    if (known := read(st.session_state[key][event], of)) is not None:
+        _note(f"{key}.{event}", known)
 
 
-def _hear_each(key: str, event: str) -> None:
+def _hear_each(key: str, event: str, of: Callable[[object], object]) -> None:
     last = _last(key, event)
     for number, value in _numbered(st.session_state[key][event]):
         if number > last:
             last = number
-            _note(f"{key}.{event}", value)
+            if (known := read(value, of)) is not None:
+                _note(f"{key}.{event}", known)
     st.session_state.setdefault(HEARD, {}).setdefault(key, {})[event] = last
 
 
@@ -140,4 +168,4 @@ def _numbered(sent: object) -> list[tuple[float, object]]:
     """What a browser sent, without what is none of ours."""
     pairs = sent if isinstance(sent, list) else []
     pairs = [one for one in pairs if isinstance(one, list) and len(one) == 2]
-    return [(number, value) for number, value in pairs if isinstance(number, int | float)]
+    return [(number, value) for number, value in pairs if read(number, finite) is not None]

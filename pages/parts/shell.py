@@ -9,10 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.services import warm
-from pages.parts import components, given, presenting, tray, url_state, visitors
+from pages.parts import components, given, heard, presenting, tray, url_state, visitors
 from pages.parts.builds import REFUSED
 from pages.parts.guard import hosted
-from pages.parts.words import trouble
+from pages.parts.words import note, trouble
 
 __all__ = ["MENU", "hosted", "shell"]
 STYLE = Path(__file__).parent / "web" / "style.css"
@@ -70,6 +70,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     if (refused := st.session_state.pop(REFUSED, None)) is not None:
         with st.container(key="refused"):
             trouble(refused)
+    if heard.refused():
+        note("What was chosen is not offered here.", "The page shows what was chosen before.")
     return actions
 
 

@@ -24,7 +24,7 @@ WATCH = """() => {
 }"""
 
 
-def test_what_is_done_in_a_row_stays_and_nothing_comes_back_meanwhile(open_at):
+def test_what_is_done_in_a_row_stays_nothing_comes_back_meanwhile_and_back_is_one_step(open_at):
     page = open_at("learn")
     page.context.add_init_script(LATE)
     page.goto(page.url.replace("learn", "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4&k=5"))
@@ -44,3 +44,13 @@ def test_what_is_done_in_a_row_stays_and_nothing_comes_back_meanwhile(open_at):
         "tiny.16x16,hsv.12x4x4",
         "hsv.12x4x4,tiny.16x16",
     ]
+    address = page.url
+    menu = page.locator(".stSidebar")
+    menu.get_by_role("link", name="Learn", exact=True).click()
+    becomes(page, lambda: "/learn" in page.url, True)
+    settle(page, 2 * LATE_MS)
+    menu.get_by_role("link", name="Talk", exact=True).click()
+    page.evaluate("history.back()")  # before Talk has come
+    becomes(page, lambda: (page.url, page.locator("h1").inner_text()), (address, "Compare"))
+    answered(page, 10)
+    settle(page)

@@ -76,7 +76,12 @@ def dropped(app: AppTest, given: str) -> AppTest:
 
 def say(app: AppTest, name: str, event: str, value: object) -> AppTest:
     """Run the page as it runs when one of its components says something that happened."""
-    told = json.dumps([{"event": event, "value": value}])
+    return say_all(app, name, {event: value})
+
+
+def say_all(app: AppTest, name: str, values: dict) -> AppTest:
+    """The same of several things at once."""
+    told = json.dumps([{"event": event, "value": value} for event, value in values.items()])
     place = f"$$STREAMLIT_INTERNAL_KEY_{_id(app, name)}__events"
     return _run_with(app, WidgetState(id=place, json_trigger_value=told))
 

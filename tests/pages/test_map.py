@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import math
 from collections import Counter
 
 import numpy as np
@@ -18,7 +19,7 @@ from core.services.library import imports, library, uploads
 from core.services.maps import atlas, maps
 from core.services.maps import views as map_views
 from core.services.maps.maps import Wanted
-from tests.pages.reading import component, html, notes, param
+from tests.pages.reading import component, html, notes, param, say_all
 
 ANCHOR, TITLE = "tf_efficientnet_lite0.in1k", "EfficientNet-Lite0, ImageNet"
 """The encoder to whose map the shipped ones are drawn."""
@@ -254,6 +255,24 @@ def test_a_forged_link_never_breaks_the_page(open_page, params):
     assert not app.exception
     assert 'role="alert"' not in html(app)
     assert drawn(app)["maps"]
+
+
+FORGED = ([], "x", 7, {"map": "x"}, {"map": 9e99, "x": 1, "y": None}, {"map": 5, "id": ["a"]})
+
+
+def test_what_no_map_says_never_breaks_the_page(open_page, catalogue):
+    app = open_page("map", encoders=PAIR)
+    lassos = [{"map": 99, "polygon": [[0, 0], [1, 0], [0, 1]]}, {"map": 0, "polygon": [[0, "x"]]}]
+    places = [{"map": 10**30, "x": 1e300, "y": -1e300}, {"map": 0, "x": math.nan, "y": 0}]
+    for number, said in enumerate((*FORGED, *lassos, *places), start=1):
+        events = ("selected", "picked", "morphed", "opened")[: 3 + (said in FORGED)]
+        done = {event: [[number, said]] for event in events}
+        rests = {"reach": 1, **said} if isinstance(said, dict) else said
+        say_all(app, "maps", {**done, "hovered": rests, "needed": said})
+        assert not app.exception, said
+        assert 'role="alert"' not in html(app), said
+        assert drawn(app)["maps"], said
+    assert "lasso" not in app.query_params
 
 
 @pytest.mark.parametrize(

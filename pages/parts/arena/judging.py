@@ -57,7 +57,7 @@ def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
         }
         for place, id in enumerate(ids, start=1)
     ]
-    picked = components.pictures_picked(items, "The pool", f"arena_pool_{query}", side=120)
+    picked = components.pictures_picked(items, "The pool", f"arena_pool_{query}", side=96)
     for id in picked:
         chosen.symmetric_difference_update({id} & {*ids})
     words = f"{len(chosen)} relevant: next query"

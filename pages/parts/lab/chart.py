@@ -4,6 +4,7 @@ from __future__ import annotations  # plotly's figures are imported when one is 
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from html import escape
 from itertools import groupby
 
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.index_lab.curves import Point
-from pages.parts import palette
+from pages.parts import palette, press
 from pages.parts.lab import state
 from pages.parts.words import size
 
@@ -90,7 +91,7 @@ def draw(
         on_select="rerun",
         selection_mode="points",
     )
-    return _clicked(said, drawn)
+    return press.read(said, partial(_clicked, drawn))
 
 
 def _target(chart: go.Figure, wanted: float) -> None:
@@ -168,8 +169,9 @@ def alt(points: Sequence[Point], batch: bool) -> str:
     )
 
 
-def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | None:
-    """The setting whose dot was clicked; the ring around the best one is none."""
+def _clicked(drawn: list[tuple[str, int, list[Point]]], said: dict) -> Point | None:
+    """The setting whose dot was clicked; the ring around the best one is none. Of what is written
+    by hand errors are raised."""
     for one in said["selection"]["points"]:
         line, place = one["curve_number"], one["point_index"]
         if line < len(drawn) and place < len(drawn[line][2]):

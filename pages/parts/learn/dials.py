@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.parts import url_state
+from pages.parts import press, url_state
+from pages.parts.press import finite
 from pages.parts.url_state import FLAG, Kind, Param
 
 PARAM = "lesson"
@@ -72,10 +73,18 @@ def places(
     moved, seen = (state.get(sketch) or {}).get("moved"), f"{sketch}_seen"
     if moved and moved != state.get(seen):
         state[seen] = moved
-        for name, (x, y) in moved["at"].items():
+        for name, at in (press.read(moved, _moved) or {}).items():
             if name in keys:
-                state[keys[name]] = (float(x), float(y))
+                state[keys[name]] = (
+                    min(max(at[0], frame[0]), frame[2]),
+                    min(max(at[1], frame[1]), frame[3]),
+                )
     return {name: state[key] for name, key in keys.items()}
+
+
+def _moved(said: dict) -> dict[str, tuple[float, float]]:
+    """Where a person put the handles; of what is written by hand errors are raised."""
+    return {name: (finite(x), finite(y)) for name, (x, y) in said["at"].items()}
 
 
 def _point(frame: tuple[float, float, float, float]) -> Kind:

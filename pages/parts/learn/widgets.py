@@ -98,8 +98,8 @@ def ranking(items: Sequence[dict], label: str, key: str, turn: int = 0) -> list[
     key, given = f"{key}_{turn}", [one["id"] for one in items]
     data = {"items": list(items), "label": label, "turn": turn, "heard": heard(key, "order")}
     put = _ranking(key=key, data=data, on_order_change=_nothing).order
-    order = put.get("ids") if isinstance(put, dict) else None
-    return list(order) if order and sorted(order) == sorted(given) else given
+    order = press.read(put, lambda said: [press.text(one) for one in said["ids"]])
+    return order if order and sorted(order) == sorted(given) else given
 
 
 def sketch(

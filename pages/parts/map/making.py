@@ -131,8 +131,8 @@ def _button(view: MapView, arguments: list[str], label: str, kind: str = "primar
 
 
 def _start(view: MapView, arguments: list[str]) -> None:
-    title = cached.dataset(view.base.dataset).title or view.base.dataset
-    watching.start(f"Maps of {title} by {', '.join(view.encoders)}", arguments)
+    pictures = cached.dataset(view.base.dataset).title or view.base.dataset
+    watching.start(f"Maps of {pictures} by {', '.join(map(title, view.encoders))}", arguments)
     st.rerun()
 
 

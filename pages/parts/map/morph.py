@@ -11,7 +11,7 @@ import streamlit as st
 from core.services.maps import page as map_page
 from pages.parts import cached, cached_maps, components, press, url_state
 from pages.parts.components import WEB, _nothing
-from pages.parts.map import board, shown
+from pages.parts.map import board, selection, shown
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
@@ -22,8 +22,15 @@ SENT = "map_pieces_sent"
 SIZE = "map_message_bytes"
 LARGE = 600
 MOST = 80
-DONE, ASKED = ("selected", "picked", "opened", "morphed"), ("hovered", "needed")
-"""What the maps say: what a person did, and what the drawing itself asks for."""
+ASKED = ("hovered", "needed")
+"""What the drawing of the maps asks for."""
+DONE = {
+    "selected": selection.enclosed,
+    "picked": selection.clicked,
+    "opened": selection.clicked,
+    "morphed": press.finite,
+}
+"""What a person does on them, and how it is read."""
 _script, _style = map_page.engine()
 _maps = st.components.v2.component(
     "lookalike_maps",
@@ -54,11 +61,12 @@ def _draw(
     slim: dict, pieces: dict[str, str], key: str, obey: Callable, look: Callable | None
 ) -> None:
     said = st.session_state.get(key, {})
-    new, under = _unsent(slim, pieces, said.get("needed")), said.get("hovered")
+    new = _unsent(slim, pieces, press.read(said.get("needed"), press.text))
+    under = press.read(said.get("hovered"), selection.rested)
     data = {"view": slim, "pieces": new, "under": look(under) if look and under else None}
     data["heard"] = press.heard(key)
     told = {f"on_{name}_change": _nothing for name in ASKED}
-    told |= {f"on_{name}_change": press.noting_each(key, name) for name in DONE}
+    told |= {f"on_{name}_change": press.noting_each(key, name, of) for name, of in DONE.items()}
     _maps(key=key, data=data, **told)
     st.session_state[SIZE] = sum(map(len, new.values())) + len(str(slim))
     done = {name: (press.each(key, name) or [None])[-1] for name in DONE}
@@ -115,7 +123,7 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
 def _keep(said: dict) -> None:
     """How far the morph has gone stands in the link."""
     if said.get("morphed") is not None:
-        st.session_state[views.MORPH] = round(float(said["morphed"]), 3)
+        st.session_state[views.MORPH] = round(min(max(said["morphed"], 0.0), 1.0), 3)
         views.publish()
 
 

@@ -16,9 +16,11 @@ from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of
 from pages.parts.map.view import MapView
 from pages.parts.palette import title
+from pages.parts.press import finite, text
 from pages.parts.words import count, heading, quiet
 
 PAGE = 48
+FAR = 1e9
 NAMED = 8
 
 
@@ -144,18 +146,47 @@ def to_compare(view: MapView, query: str) -> None:
 OPEN, ON = "map_open", "map_picked_on"
 
 
+def enclosed(said: dict) -> dict:
+    """A lasso: which map, and its corners. Of what is written by hand errors are raised."""
+    corners = [(_near(x), _near(y)) for x, y in said["polygon"][: views.MOST_CORNERS]]
+    return {"map": int(said["map"]), "polygon": corners}
+
+
+def clicked(said: dict) -> dict:
+    """The same of a picture by its id, or of a place; below map 0 of no picture."""
+    if "id" in said:
+        return {"map": int(said.get("map", 0)), "id": text(said["id"])}
+    place = int(said["map"])
+    return {"map": place} if place < 0 else {"map": place, **_point(said)}
+
+
+def rested(said: dict) -> dict:
+    """The same of where the pointer rests, and how far it reaches."""
+    return {"map": int(said["map"]), **_point(said), "reach": _near(said["reach"])}
+
+
+def _point(said: dict) -> dict:
+    return {axis: _near(said[axis]) for axis in "xy"}
+
+
+def _near(said: object) -> float:
+    """No map goes farther than that, and it can be squared."""
+    return min(max(finite(said), -FAR), FAR)
+
+
 def obey(view: MapView, maps: Sequence[Shown], said: dict) -> None:
     """Note what was done and run the page again."""
     state = st.session_state
     if selected := said.get("selected"):
-        place = int(selected["map"])
-        views.select(maps[place].encoder if 0 <= place < len(maps) else "", selected["polygon"])
+        place = selected["map"]
+        there = 0 <= place < len(maps)
+        views.select(*((maps[place].encoder, selected["polygon"]) if there else ("", [])))
         state["map_page"] = 0
     if picked := said.get("picked"):
         views.pick("" if picked["map"] < 0 else _nearest(maps, picked))
-        state[ON] = max(int(picked["map"]), 0)
-    if opened := said.get("opened"):
-        state[OPEN] = str(opened["id"]) if "id" in opened else _nearest(maps, opened)
+        state[ON] = max(picked["map"], 0)
+    if (opened := said.get("opened")) and opened["map"] >= 0:
+        state[OPEN] = opened["id"] if "id" in opened else _nearest(maps, opened)
     st.rerun()
 
 
@@ -181,10 +212,10 @@ def card(view: MapView, maps: Sequence[Shown]) -> dict | None:
 
 def look(view: MapView, maps: Sequence[Shown], under: dict) -> dict:
     """The picture nearest to the pointer within ``reach``; else the map's number alone."""
-    own = maps[min(max(int(under["map"]), 0), len(maps) - 1)]
-    row = map_views.nearest(own.found, float(under["x"]), float(under["y"]))
+    own = maps[min(max(under["map"], 0), len(maps) - 1)]
+    row = map_views.nearest(own.found, under["x"], under["y"])
     x, y = map(float, own.found.positions[row])
-    found = {"map": int(under["map"])}
+    found = {"map": under["map"]}
     if (x - under["x"]) ** 2 + (y - under["y"]) ** 2 > under["reach"] ** 2:
         return found
     id = own.found.ids[row]
@@ -192,8 +223,8 @@ def look(view: MapView, maps: Sequence[Shown], under: dict) -> dict:
 
 
 def _nearest(maps: Sequence[Shown], said: dict) -> str:
-    own = maps[min(max(int(said["map"]), 0), len(maps) - 1)]
-    return own.found.ids[map_views.nearest(own.found, float(said["x"]), float(said["y"]))]
+    own = maps[min(max(said["map"], 0), len(maps) - 1)]
+    return own.found.ids[map_views.nearest(own.found, said["x"], said["y"])]
 
 
 def _picture(view: MapView, id: str) -> str:

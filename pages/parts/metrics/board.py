@@ -10,7 +10,7 @@ from core.metrics.statistics import LEVEL
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard, Standing
 from core.services.evaluation.seen import ALL, PART
-from pages.parts import cached_metrics, palette, url_state
+from pages.parts import cached_metrics, palette, press, url_state
 from pages.parts.components import WEB
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
@@ -199,7 +199,7 @@ def _table(
 
 def _remember() -> None:
     """What was clicked, for the link; a forged value is healed like any other."""
-    st.session_state[choice.SORT] = st.session_state[KEY]["sorted"]
+    st.session_state[choice.SORT] = press.read(st.session_state[KEY]["sorted"], press.text)
 
 
 def _columns(metric: str, others: Sequence[str], top: float) -> list[Column]:

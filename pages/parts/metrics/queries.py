@@ -69,8 +69,8 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
         first, second_best = _best(shown, encoders)
-        one = menu("One encoder", ONE, encoders, first, format_func=palette.title)
-        other = menu("and another", OTHER, encoders, second_best, format_func=palette.title)
+        one = menu("Encoder", ONE, encoders, first, format_func=palette.title)
+        other = menu("Compared with", OTHER, encoders, second_best, format_func=palette.title)
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return

@@ -80,7 +80,7 @@ def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
 
 
 def _reading(known: dict[str, dict], name: str) -> str:
-    """Which encoder keeps most on average, and what hurts most."""
+    """Which encoder keeps most on average, and which distortion costs most."""
     kept = {
         encoder: _mean([step[name] for rows in made["curves"].values() for step in rows[1:]])
         for encoder, made in known.items()
@@ -94,7 +94,7 @@ def _reading(known: dict[str, dict], name: str) -> str:
     best, worst = max(kept, key=kept.__getitem__), min(hurt, key=hurt.__getitem__)
     return (
         f"{palette.title(best)} keeps most ({kept[best]:.0%} on average);"
-        f" {DISTORTIONS[worst].title.lower()} hurts most."
+        f" {DISTORTIONS[worst].title.lower()} costs most."
     )
 
 

@@ -60,10 +60,10 @@ def _boxes(rows: list[Found]) -> None:
     palette.draw(chart, "metrics_subject_boxes", "Mean IoU of each detector with its interval")
     quiet(
         f"{detector_title(best.detector)} matches the true box best: IoU {best.overlap.mean:.2f},"
-        f" above .5 in {best.half.mean:.0%} of the pictures."
+        f" above 0.5 in {best.half.mean:.0%} of the pictures."
     )
     table(
-        ["Detector", "Mean IoU", "Share above .5"],
+        ["Detector", "Mean IoU", "Share above 0.5"],
         [
             [name, _figure(row.overlap), _figure(row.half)]
             for row, name in zip(rows, names, strict=True)

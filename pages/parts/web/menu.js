@@ -3,11 +3,25 @@
 const OVER = 768;  // Streamlit lays its sidebar over narrower pages
 const THEMED_MS = 200;  // Streamlit hears of it too, and says the new theme with whatever is sent after that
 
+// One step of a person is one step of Back. Streamlit makes an entry of the address's parameters, another one of its page, and another one when the page has
+// said its whole link: Back then led to the same page again, or to the parameters of one page on another.
+function oneStepEach() {
+  const push = history.pushState;
+  let used = false;
+  for (const name of ["pointerdown", "click", "keydown", "drop", "paste"]) window.addEventListener(name, () => { used = true; }, true);
+  window.addEventListener("popstate", () => { used = false; }, true);
+  history.pushState = function (...entry) {
+    (used ? push : history.replaceState).apply(history, entry);
+    used = false;
+  };
+}
+
 export default function ({ setTriggerValue }) {
   const menu = (window.lookalikeMenu ??= {});
   menu.send = setTriggerValue;
   if (menu.listens) return;
   menu.listens = true;
+  oneStepEach();
   document.addEventListener("click", (event) => {
     if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
     document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
