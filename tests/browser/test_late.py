@@ -45,8 +45,12 @@ def test_what_is_done_in_a_row_stays_nothing_comes_back_meanwhile_and_back_is_on
         "hsv.12x4x4,tiny.16x16",
     ]
     address = page.url
-    page.locator(".stSidebar").get_by_role("link", name="Learn", exact=True).click()
+    menu = page.locator(".stSidebar")
+    menu.get_by_role("link", name="Learn", exact=True).click()
     becomes(page, lambda: "/learn" in page.url, True)
     settle(page, 2 * LATE_MS)
-    page.go_back()
-    becomes(page, lambda: page.url, address)
+    menu.get_by_role("link", name="Talk", exact=True).click()
+    page.evaluate("history.back()")  # before Talk has come
+    becomes(page, lambda: (page.url, page.locator("h1").inner_text()), (address, "Compare"))
+    answered(page, 10)
+    settle(page)
