@@ -1,6 +1,9 @@
 """Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``."""
 
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from core.errors import UserError
 
@@ -59,3 +62,13 @@ def whole(name: str, key: str, value: str, low: int, high: int) -> int:
             f"{key} is a whole number from {low} to {high}.",
         )
     return int(value)
+
+
+def number(name: str, value: Any, like: int | float, low: float, high: float) -> int | float:
+    """``value`` as a number of the kind of ``like``. Raises UserError: none, or out of range."""
+    whole = isinstance(like, int)
+    right = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not right or not low <= value <= high or (whole and int(value) != value):
+        kind = "a whole number" if whole else "a number"
+        raise UserError(f"{name} = {value!r} was given.", f"It is {kind} from {low:g} to {high:g}.")
+    return int(value) if whole else float(value)

@@ -46,7 +46,7 @@ ENCODERS = "hog.8x8,hsv.12x4x4,tiny.16x16"
 PATIENCE_S, AGAIN_S, WHOLE_S = 600.0, 0.2, 0.05
 CHANGES = 0.3
 """How many of the votes are changed once, while the round is open."""
-BUTTONS = {"A is better": "A", "Equal": "equal", "B is better": "B", "Neither fits": "neither"}
+BUTTONS = {"A is better": "A", "Equal": "equal", "B is better": "B", "Neither is good": "neither"}
 CHOICES = {"A": "left", "equal": "tie", "B": "right", "neither": "bad"}
 GONE = (ConnectionClosed, InvalidHandshake, OSError, TimeoutError)
 Kept = dict[tuple[int, str], str]
@@ -289,7 +289,7 @@ class Voter:
 
     def _open(self, *numbers: int) -> bool:
         """Whether there is one round that is shown, and may be voted on."""
-        return len(set(numbers)) == 1 and numbers[0] > 0 and self.tab.can("Neither fits")
+        return len(set(numbers)) == 1 and numbers[0] > 0 and self.tab.can("Neither is good")
 
     def _closed(self) -> bool:
         return "Wait for the next round." in self.tab.words() or self.tab.can("See the result")

@@ -10,6 +10,7 @@ from core.services.embedding.bound import is_built
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import page as map_page
+from core.services.maps.ahead import ATLAS, BUILD, Ahead
 from core.services.specs import split_names
 
 COLUMNS = [
@@ -77,16 +78,25 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
         if name
     }
     missing = [name for name in wanted if name in needed and not is_built(dataset, name)]
+    ahead = Ahead(progress)
     if missing:
-        build.build(dataset, missing, progress=progress)
-    found = [
-        maps.read(dataset, one, maps.build(dataset, one, progress, redraw=options.redraw))
-        for one in together
-    ]
+        ahead.build(dataset, missing)
+    maps.expect(ahead, dataset, together)
+    if not options.out and atlas.get(dataset, may_build=False) is None:
+        ahead.atlas(len(dataset.items))
+    if missing:
+        build.build(dataset, missing, progress=ahead.begin(BUILD))
+    found = []
+    for one in together:
+        making = ahead.making(maps.shipped_name(one))
+        path = maps.build(dataset, one, making, redraw=options.redraw)
+        found.append(maps.read(dataset, one, path))
     rows = [{**maps.row_dict(one), "path": str(one.path)} for one in found]
     if not options.out:
-        atlas.get(dataset, progress)
+        atlas.get(dataset, ahead.begin(ATLAS))
+        ahead.steps.close()
         return rows
+    ahead.steps.close()
     page, pictures = map_page.write(dataset, found, options.colour, progress)
     with writing(options.out):
         Path(options.out).write_bytes(page)

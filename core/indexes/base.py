@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from core import store
+from core import options, store
 from core.errors import UserError
 from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
@@ -388,19 +388,7 @@ class Knob:
 
     def check(self, name: str, value: Any) -> int | float:
         """``value`` as this knob's kind of number. Raises UserError: none, or out of range."""
-        whole = isinstance(self.default, int)
-        right = (
-            isinstance(value, (int, float, np.number))
-            and not isinstance(value, bool)
-            and self.low <= value <= self.high
-        )
-        if not right or (whole and int(value) != value):
-            kind = "a whole number" if whole else "a number"
-            raise UserError(
-                f"{name} = {value!r} was given.",
-                f"It is {kind} from {self.low:g} to {self.high:g}.",
-            )
-        return int(value) if whole else float(value)
+        return options.number(name, value, self.default, self.low, self.high)
 
 
 VECTORS, BUILT = "vectors.npy", "built.json"

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from core import options
 from core.errors import UserError
 from core.neighbours import nearest, without_own
 from core.registry import Registry
@@ -49,15 +50,7 @@ class Setting:
 
     def check(self, name: str, value: Any) -> int | float:
         """``value`` as this setting's kind of number. Raises UserError: none, or out of range."""
-        whole = isinstance(self.default, int)
-        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not number or not self.low <= value <= self.high or (whole and int(value) != value):
-            kind = "a whole number" if whole else "a number"
-            raise UserError(
-                f"{name} = {value!r} was given.",
-                f"It is {kind} from {self.low:g} to {self.high:g}.",
-            )
-        return int(value) if whole else float(value)
+        return options.number(name, value, self.default, self.low, self.high)
 
 
 class Projection(ABC):

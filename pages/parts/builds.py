@@ -144,7 +144,7 @@ def progress_words(job: JobStatus) -> str:
     per second · 22 s left``; with what it counts where it says so: ``Learning: 3 of 40 · ...``; of
     what counts nothing ``Loading ... · 40 s left``."""
     parts = [_far(job)]
-    unlike = job.arguments[0] in ("evaluate", "tune")  # their parts have no one rate
+    unlike = job.arguments[0] in ("evaluate", "tune", "map")  # their parts have no one rate
     if job.rate and job.total and not unlike:
         rate = size(job.rate) if job.arguments[0] == "download" else per_second(job.rate)
         parts.append(f"{rate} per second")

@@ -162,7 +162,8 @@ def leaked(pictures, tmp_path):
 def test_health_finds_the_leak_and_what_it_was_worth(pictures, tmp_path):
     dataset = library.open_dataset(str(leaked(pictures, tmp_path)))
     build(dataset, ["tiny.16x16"])
-    found = health.health(dataset, "tiny.16x16")
+    told: list[tuple[int, int]] = []
+    found = health.health(dataset, "tiny.16x16", None, lambda *count: told.append(count))
     twins = found["duplicates"]
     assert twins["pairs"] == 2 == twins["queries"]
     assert {tuple(pair[:2]) for pair in twins["shown"]} == {
@@ -176,6 +177,10 @@ def test_health_finds_the_leak_and_what_it_was_worth(pictures, tmp_path):
         == 14 * 12
     )
     assert found["similarity"]["share same"] == pytest.approx(0.5)
+    counted = [done for done, total in told if total == told[-1][1]]
+    assert counted == sorted(counted)
+    later = [done for done in counted if done > 14 * 12]
+    assert len(later) >= 4, "what follows the comparison of all pairs is counted, too"
 
 
 def test_health_without_labels_says_why(tmp_path, pictures):

@@ -16,8 +16,8 @@ from core.services.evaluation import reports
 from core.services.library import library
 from core.services.maps import maps
 from core.services.maps.maps import Wanted
-from pages.parts import builds
-from tests.pages.reading import component, html
+from pages.parts import builds, cached
+from tests.pages.reading import component, html, notes
 
 PAIR = "phash.16x16,dhash.16x16"
 
@@ -130,3 +130,12 @@ def test_every_encoder_of_the_shipped_leaderboard_has_its_maps():
         f"{name}--aligned--{FIRST_ENCODERS[0]}" for name in names if name != FIRST_ENCODERS[0]
     }
     assert wanted <= there, "missing: run make shipped"
+
+
+def test_an_encoder_that_can_not_be_had_offers_no_map(open_page, monkeypatch):
+    known, name = cached.encoder_row, "resnet50.tv_in1k"
+    gone = {**known(name), "state": "unavailable", "detail": "Its files are not here."}
+    monkeypatch.setattr(cached, "encoder_row", lambda one: gone if one == name else known(one))
+    app = open_page("map", encoders=f"{name},hog.8x8")
+    assert "ResNet-50, which is not available here" in notes(app)
+    assert not [one for one in app.button if "maps" in one.label]

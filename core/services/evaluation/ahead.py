@@ -21,10 +21,12 @@ FUSED = 3.0
 """A fusion takes so many times as long as its members alone."""
 STUDY_S, STUDIED, LEAST_S = 1.0, 3000, 0.2
 """A closer look at so many pictures, and at few."""
+LIBRARY_S = 2.0
+"""The first look at data health of a process loads scikit-learn."""
 DISTORT_S = 1e-3
 """To distort one picture."""
-ROBUSTNESS = "robustness"
-STUDIES = {"probes": probes.KIND, ROBUSTNESS: perturb.KIND, "health": health.KIND}
+ROBUSTNESS, HEALTH = "robustness", "health"
+STUDIES = {"probes": probes.KIND, ROBUSTNESS: perturb.KIND, HEALTH: health.KIND}
 """Kind of study -> kind of its entries in the cache."""
 ONCE = ("probes", ROBUSTNESS)
 """Kinds that do not depend on the protocol: made for a dataset's first board alone."""
@@ -121,6 +123,9 @@ def add_studies(
     """The closer looks that follow an evaluation: one of each kind for an encoder, and of data
     health one under each protocol."""
     times = build_times()
+    first = LIBRARY_S
+    if not is_built(dataset, health.FINGERPRINT):
+        first += build_seconds(dataset, health.FINGERPRINT, times)
     for encoder in dict.fromkeys(encoders):
         for kind in STUDIES:
             usual = max(STUDY_S * len(dataset.items) / STUDIED, LEAST_S)
@@ -129,7 +134,8 @@ def add_studies(
             seconds = _last(kind, dataset, encoder) or usual
             for protocol in ("",) if kind in ONCE else protocols:
                 key = study(kind, dataset.name, encoder, protocol)
-                steps.add(key, f"study {kind}", seconds)
+                before, first = (first, 0.0) if kind == HEALTH else (0.0, first)
+                steps.add(key, f"study {kind}", seconds, before)
 
 
 def _last(kind: str, dataset: Dataset, encoder: str) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,9 @@ PRECISIONS = (0.5, 0.8, 0.9, 0.95)
 SHOWN = 60
 PAIR_CELLS = 4_000_000
 BLOCK = 256
+END = 13
+"""Thresholds and calibration take so many times as long for each of the pairs that they look at as
+the comparison of a pair."""
 
 
 def health(
@@ -61,7 +65,8 @@ def health(
     }
 
     def write(folder: Path) -> dict:
-        bits = _bits(dataset, items)
+        import_module("sklearn.isotonic")  # takes seconds, before anything is counted
+        bits = _bits(dataset, items, progress)
         made = _examine(found.vectors, bits, items, roles_of(items, protocol), progress)
         (folder / "health.json").write_text(json.dumps(made))
         return {
@@ -81,10 +86,10 @@ def _read(folder: Path) -> dict:
     return {"judged": made["judged"], **made}
 
 
-def _bits(dataset: Dataset, items: Sequence[Item]) -> np.ndarray:
+def _bits(dataset: Dataset, items: Sequence[Item], progress: Progress | None) -> np.ndarray:
     """The fingerprints of the same items, bool (n, 256)."""
     if not is_built(dataset, FINGERPRINT):
-        build.build(dataset, [FINGERPRINT])
+        build.build(dataset, [FINGERPRINT], progress=progress)
     known = prepared(dataset, FINGERPRINT).vectors()
     row_of = {id: row for row, id in enumerate(known.ids)}
     rows = [row_of.get(item.id, -1) for item in items]
@@ -100,10 +105,12 @@ def _examine(
 ) -> dict:
     plain, clean, pairs, tops, evaluated = [], [], [], [], []
     scores, right, owner = [], [], []
-    share = min(1.0, PAIR_CELLS / max(1, len(roles.queries) * len(roles.gallery)))
+    cells = len(roles.queries) * len(roles.gallery)
+    share = min(1.0, PAIR_CELLS / max(1, cells))
+    ends = _Ends(progress, cells, round(END * share * cells))
     rng = np.random.default_rng(geometry.SEED)
     for start in range(0, len(roles.queries), BLOCK):
-        report(progress, start, len(roles.queries))
+        report(progress, start * len(roles.gallery), ends.total)
         rows = roles.queries[start : start + BLOCK]
         similar = cosine_matrix(vectors[rows], vectors, roles.gallery)
         junk = roles.junk(rows)
@@ -125,15 +132,27 @@ def _examine(
     if not evaluated or not np.concatenate(evaluated).any():
         return {"judged": 0}
     counts = geometry.occurrences(np.concatenate(tops), len(roles.gallery))
-    return {
+    ends(0.0)
+    made = {
         "judged": int(np.concatenate(evaluated).sum()),
         "duplicates": _duplicates(plain, clean, pairs, items, roles),
         "hubness": _hubs(counts, items, roles),
         "space": _space(vectors[roles.gallery]),
-        "similarity": _similarity(
-            np.concatenate(scores), np.concatenate(right), np.concatenate(owner)
-        ),
     }
+    ends(0.2)
+    compared = np.concatenate(scores), np.concatenate(right), np.concatenate(owner)
+    return made | {"similarity": _similarity(*compared, ends)}
+
+
+class _Ends:
+    """Counts what follows the comparison of all pairs, by its share of the time."""
+
+    def __init__(self, progress: Progress | None, compared: int, ends: int) -> None:
+        self.progress, self.compared, self.ends = progress, compared, ends
+        self.total = compared + ends
+
+    def __call__(self, share: float) -> None:
+        report(self.progress, self.compared + round(share * self.ends), self.total)
 
 
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -207,14 +226,15 @@ def _space(vectors: np.ndarray) -> dict:
     }
 
 
-def _similarity(scores: np.ndarray, right: np.ndarray, owner: np.ndarray) -> dict:
+def _similarity(scores: np.ndarray, right: np.ndarray, owner: np.ndarray, ends: _Ends) -> dict:
     """Histograms of pairs; thresholds and probabilities are fitted on half of the queries and
     checked on the other half."""
-    from sklearn.isotonic import IsotonicRegression
-
     edges = np.linspace(float(scores.min()), float(scores.max()) + 1e-6, BINS + 1)
     half = np.isin(owner, np.unique(owner)[::2])
-    rows = [_threshold(scores, right, half, precision) for precision in PRECISIONS]
+    rows = []
+    for place, precision in enumerate(PRECISIONS, start=1):
+        rows.append(_threshold(scores, right, half, precision))
+        ends(0.2 + 0.5 * place / len(PRECISIONS))
     made = {
         "edges": edges.tolist(), "same": np.histogram(scores[right], edges)[0].tolist(),
         "different": np.histogram(scores[~right], edges)[0].tolist(), "pairs": len(scores),
@@ -222,6 +242,8 @@ def _similarity(scores: np.ndarray, right: np.ndarray, owner: np.ndarray) -> dic
     }  # fmt: skip
     if half.all() or not right[half].any():
         return made | {"calibration": None}
+    from sklearn.isotonic import IsotonicRegression
+
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
         scores[half], right[half]
     )

@@ -1,6 +1,5 @@
 """A report for other programs: CSV, LaTeX, and run and qrels for trec_eval, with equal figures."""
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,7 +9,13 @@ from core.metrics import stream, table
 from core.services.embedding import stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
-from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
+from core.services.evaluation.leaderboard import (
+    Standing,
+    cells_of,
+    leaderboard,
+    metrics_of,
+    seen_in_words,
+)
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE
 
@@ -32,9 +37,7 @@ LATEX = {
 
 def csv(report: Report) -> str:
     """Every cell with the means of every metric."""
-    out = io.StringIO()
-    report.to_frame().to_csv(out, index=False, float_format="%.6f", lineterminator="\n")
-    return out.getvalue()
+    return report.to_frame().to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def scores_csv(report: Report, dataset: str, protocol: str) -> str:
@@ -60,9 +63,7 @@ def scores_csv(report: Report, dataset: str, protocol: str) -> str:
         )
         for cell in cells_of(report, dataset, protocol)
     ]
-    out = io.StringIO()
-    pd.concat(frames).to_csv(out, index=False, float_format="%.6g", lineterminator="\n")
-    return out.getvalue()
+    return pd.concat(frames).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def latex(
@@ -85,10 +86,7 @@ def latex(
     ]
     for standing in boards[0].standings:
         row = [column[standing.encoder, standing.index] for column in cells]
-        if standing.index == "exact":
-            name = standing.encoder
-        else:
-            name = f"{standing.encoder} ({standing.index})"
+        name = _named(standing)
         saw = seen[standing.encoder, standing.index] not in ("", NONE)
         lines.append(
             " & ".join([_tex(name) + (r"$^\dagger$" if saw else ""), *(_number(s) for s in row)])
@@ -125,14 +123,17 @@ def markdown(
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---:', '---', *['---:'] * len(kept)])}|"]
     for one in boards[0].standings:
         row = [column[one.encoder, one.index] for column in cells]
-        name = one.encoder if one.index == "exact" else f"{one.encoder} ({one.index})"
         means = [f"{s.mean:.3f} ± {(s.high - s.low) / 2:.3f}" for s in row]
-        lines.append(f"| {one.rank} | `{name}` | {' | '.join(means)} |")
+        lines.append(f"| {one.rank} | `{_named(one)}` | {' | '.join(means)} |")
     note = f"{dataset} / {protocol}: {boards[0].queries} queries, 95 % bootstrap intervals."
     return "\n".join([*lines, "", note, ""])
 
 
-def _number(standing) -> str:
+def _named(one: Standing) -> str:
+    return one.encoder if one.index == "exact" else f"{one.encoder} ({one.index})"
+
+
+def _number(standing: Standing) -> str:
     text = f"{standing.mean:.3f}"
     half = f" {{\\scriptsize $\\pm$ {(standing.high - standing.low) / 2:.3f}}}"
     return (rf"\textbf{{{text}}}" if standing.rank == 1 else text) + half

@@ -19,28 +19,21 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.projections import quality
-from core.projections.base import LEAST, Projection, Setting, arranged, check, projections, too_few
+from core.projections.base import (
+    LEAST,
+    Projection,
+    Setting,
+    arranged,
+    check,
+    landmarks,
+    projections,
+    too_few,
+)
 from core.services.embedding import stored
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
+from core.services.maps.ahead import Ahead, Making
 from core.types import Embeddings, Progress
-
-
-class Steps:
-    """Several phases as one progress: each counts from nothing to its end, and they follow one
-    another."""
-
-    def __init__(self, progress: Progress | None, parts: int = 4) -> None:
-        self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0
-
-    def __call__(self, done: int, total: int) -> bool:
-        share = done / total if total else 1.0
-        if share < self.share:
-            self.at = min(self.at + 1, self.parts - 1)
-        self.share = share
-        whole = round(1000 * (self.at + share) / self.parts)
-        return self.progress is None or self.progress(min(whole, 1000), 1000)
-
 
 log = logging.getLogger(__name__)
 KIND = placed.KIND
@@ -169,8 +162,8 @@ def build(
     changed = made is not None and has_changed(made.facts)
     if made is not None and not (redraw and changed):
         return made.path
-    found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
-    why = causes(dataset, wanted)
+    found, why = _embeddings(dataset, wanted.encoder), causes(dataset, wanted)
+    steps = progress if isinstance(progress, Making) else _alone(dataset, wanted, progress)
     if made is None and (path := _placed(dataset, wanted, found, why, steps)) is not None:
         return path
     anchor = _anchor(dataset, wanted, found, steps, redraw) if wanted.anchor else None
@@ -182,6 +175,27 @@ def build(
         return store.get_or_build(KIND, why, draw, progress)
     placed.redrawn(made.path, why, draw, progress)
     return made.path
+
+
+def expect(ahead: Ahead, dataset: Dataset, wanted: Sequence[Wanted]) -> None:
+    """Tell of maps that will be made, in this order, and of nothing that is there already."""
+    count, names = len(dataset.items), []
+    for one in (one.resolved() for one in wanted):
+        made, name = projections.get(one.projection), shipped_name(one)
+        if name in names or find(dataset, one) is not None:
+            continue
+        names.append(name)
+        marks = landmarks(count, max(encoders.get(one.encoder).dim, 1), made.fit_up_to)
+        epochs = float(one.params.get("epochs", 0))
+        ahead.map(name, one.projection, count, count if marks is None else len(marks), epochs)
+
+
+def _alone(dataset: Dataset, wanted: Wanted, progress: Progress | None) -> Making:
+    """The progress of a map that is asked for by itself, with that of its anchor."""
+    ahead = Ahead(progress)
+    other = Wanted(wanted.anchor, wanted.projection, "", wanted.params)
+    expect(ahead, dataset, [other, wanted] if wanted.anchor else [wanted])
+    return ahead.making(shipped_name(wanted))
 
 
 def has_changed(facts: dict) -> bool:
@@ -218,14 +232,15 @@ def _follows(dataset: Dataset, meta: dict, progress: Progress | None) -> bool:
         if find(dataset, wanted) is not None:
             return False
         found, why = _embeddings(dataset, wanted.encoder), causes(dataset, wanted)
-        return _placed(dataset, wanted, found, why, Steps(progress)) is not None
+        steps = Ahead(progress).making(wanted.encoder)
+        return _placed(dataset, wanted, found, why, steps) is not None
     except (UserError, *store.UNREADABLE) as error:
         log.warning("a map of %s can't follow: %s", dataset.name, error)
         return False
 
 
 def _placed(
-    dataset: Dataset, wanted: Wanted, found: Embeddings, why: dict, progress: Progress
+    dataset: Dataset, wanted: Wanted, found: Embeddings, why: dict, progress: Making
 ) -> Path | None:
     """The map by placing what came on the one of before; None where there is none that suits."""
     encoder = with_vectors(dataset, wanted.encoder).encoder
@@ -236,7 +251,8 @@ def _placed(
         return None
 
     def write(folder: Path) -> dict:
-        facts = placed.write(folder, one, wanted.projection, found, progress)
+        placing = progress.placed(len(one.new), len(found.ids))
+        facts = placed.write(folder, one, wanted.projection, found, placing)
         return {"facts": facts, **noted, **_keep_keys(dataset, encoder, found, folder)}
 
     return store.get_or_build(KIND, why, write, progress)
@@ -267,15 +283,12 @@ def _embeddings(dataset: Dataset, name: str) -> Embeddings:
 
 
 def _anchor(
-    dataset: Dataset,
-    wanted: Wanted,
-    found: Embeddings,
-    progress: Progress | None,
-    redraw: bool = False,
+    dataset: Dataset, wanted: Wanted, found: Embeddings, progress: Making, redraw: bool = False
 ) -> np.ndarray:
     """Where the anchor's map shows the same pictures; one that it lacks is drawn to its middle."""
     other = Wanted(wanted.anchor, wanted.projection, "", wanted.params)
-    own = read(dataset, other, build(dataset, other, progress, redraw=redraw))
+    making = progress.ahead.making(shipped_name(other))
+    own = read(dataset, other, build(dataset, other, making, redraw=redraw))
     row_of = {id: row for row, id in enumerate(own.ids)}
     middle = own.positions.mean(axis=0)
     return np.array(
