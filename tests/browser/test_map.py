@@ -64,11 +64,14 @@ def selected_ids(page) -> list[str]:
 
 
 def flags(page) -> int:
-    """How many dots of the page's selection each map shows as selected (one set for all maps)."""
+    """How many dots of the page's selection each map shows as selected (one set for all maps); -1
+    while the maps are being drawn."""
     return page.evaluate(
         "() => { const inner = (n) => [...n.children, ...(n.shadowRoot ? [n.shadowRoot] : [])];"
         " const find = (n) => n.__maps || inner(n).map(find).find(Boolean);"
-        " const picked = find(document.body).state.picked;"
+        " const maps = find(document.body);"
+        " if (!maps) return -1;"
+        " const picked = maps.state.picked;"
         " const ones = (byte) => byte.toString(2).replaceAll('0', '').length;"
         " return picked ? [...picked].reduce((sum, byte) => sum + ones(byte), 0) : 0; }"
     )

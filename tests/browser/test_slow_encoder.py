@@ -102,6 +102,6 @@ def test_a_slow_encoder_keeps_neither_columns_nor_clicks_waiting(open_at, home):
     becomes(page, lambda: len(set(encoded(home)[known:])), 2)
     settle(page)
     left, asked = encoded(home)[known:][:2]
-    # once, Together included; and again for the times, which may be under way
-    becomes(page, lambda: encoded(home)[known:].count(asked) in (1, 1 + RUNS), True)
+    # once; and again for the times, which are given up where a run takes long
+    becomes(page, lambda: 1 <= encoded(home)[known:].count(asked) <= 1 + RUNS, True)
     assert encoded(home)[known:].count(left) == 1, "for its column alone"

@@ -4,7 +4,6 @@ the other brought."""
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlparse
@@ -131,9 +130,7 @@ def test_the_operator_enters_with_the_token_and_an_upload_without_the_pages_is_r
 
 
 @pytest.mark.parametrize("kind", ["number_input", "multiselect"])
-def test_a_value_that_no_browser_sends_is_answered_by_a_sentence_and_a_line_of_the_log(
-    address, home, kind
-):
+def test_a_value_that_no_browser_sends_is_answered_by_a_sentence_and_a_page(address, home, kind):
     async def forged() -> str:
         tab = Tab(address, "arena")
         await tab.open()
@@ -144,11 +141,9 @@ def test_a_value_that_no_browser_sends_is_answered_by_a_sentence_and_a_line_of_t
 
     with ThreadPoolExecutor(1) as aside:  # Playwright has a loop of its own in this thread
         said = aside.submit(lambda: asyncio.run(forged())).result()
-    number = re.search(r"Tell the operator: (\w+)\.", said)[1]
+    assert "What was chosen is not offered here." in said
+    assert "failed" not in said
     log = (home / "server.log").read_text()
-    (line,) = [json.loads(one) for one in log.splitlines() if number in one]
-    assert (line["request"], line["level"]) == (number, "error")
-    assert len(json.dumps(line)) < 40_000
     assert [one for one in log.splitlines() if one.strip() and one[:1] not in "{ "] == []
     for word in ("Traceback", str(home), "TypeError", "streamlit"):
         assert word not in said

@@ -14,6 +14,7 @@ import pytest
 from core.errors import UserError
 from core.services import doctor
 from core.services.hosting import logs, ownership, settings, web
+from pages.parts import guard
 
 TOKEN = "correct horse battery staple"
 
@@ -119,6 +120,21 @@ def test_logs_are_lines_of_json_with_the_request_and_no_secret(monkeypatch):
         assert "Traceback" in told["error"]
         for word in (TOKEN, "abcdef", "hunter22"):
             assert word not in line
+
+
+def test_what_nobody_foresaw_is_told_by_a_number_that_the_log_has(monkeypatch, caplog):
+    monkeypatch.setattr(guard, "hosted", lambda: True)
+    number = logs.begin_request()
+    with pytest.raises(UserError) as refused, caplog.at_level(logging.ERROR):
+        guard.guarded(Path("/nowhere/secret").read_text, "The map")
+    said = f"{refused.value}"
+    assert f"Tell the operator: {number}." in said
+    for word in ("secret", "FileNotFoundError", "Traceback"):
+        assert word not in said
+    (record,) = caplog.records
+    told = json.loads(logs.Lines().format(record))
+    assert (told["request"], told["level"]) == (number, "error")
+    assert "FileNotFoundError" in told["error"]
 
 
 def test_the_log_names_no_address_of_a_visitor(monkeypatch):

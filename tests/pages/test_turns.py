@@ -42,7 +42,7 @@ def test_a_page_that_waits_for_its_turn_shows_its_columns_meanwhile(compare, pla
     monkeypatch.setattr(answers, "draw", noted)
     app = compare()
     assert len(drawn[0]) == len(LIGHT)
-    assert set(drawn[0]) <= {"waiting", "loading"}
+    assert set(drawn[0]) <= {"pending", "loading"}
     assert [column["state"] for column in columns(app).values()] == ["done"] * len(LIGHT)
 
 
