@@ -68,7 +68,7 @@ def main(given: Sequence[str]) -> int:
 
 
 RUNS: dict[str, list[str]] = {
-    "build of three encoders, one with a fit, 400 photographs": [
+    "build of three encoders, one with a fit, 1,200 photographs": [
         "build", "--dataset", "PHOTOGRAPHS", "--encoders", ENCODERS,
     ],
     "evaluation of them": ["evaluate", "--datasets", "PHOTOGRAPHS", "--encoders", ENCODERS],
@@ -119,7 +119,7 @@ def measured(home: Path) -> dict:
     return {"runs": found, "faults": faults}
 
 
-def photographs(folder: Path, count: int = 400) -> Path:
+def photographs(folder: Path, count: int = 1200) -> Path:
     """A folder of photographs of ETH-80, a folder for each class; found as tests find them."""
     data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")
     classes = [path for path in sorted((data / "eth80").glob("*")) if path.is_dir()]

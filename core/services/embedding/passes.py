@@ -239,10 +239,17 @@ def build_seconds(dataset: Dataset, name: str, times: BuildTimes) -> float:
 
 def seconds_each(encoder: Encoder, times: BuildTimes) -> float:
     """Expected seconds of a picture: as an earlier build here took, else as this network took for
-    its first pictures when it was compiled here, else as a report says."""
+    its first pictures when it was compiled here, else as a report says, else as its family."""
     name = encoder.name
     known = times.each.get(name) if name in times.here else None
-    return known or _compiled_each(encoder) or times.each.get(name, UNKNOWN_S)
+    return known or _compiled_each(encoder) or times.each.get(name) or _family_each(encoder, times)
+
+
+def _family_each(encoder: Encoder, times: BuildTimes) -> float:
+    """Seconds of a picture that encoders of this family take, the median of those known."""
+    here = set(encoders.names()) & times.each.keys()
+    alike = [times.each[name] for name in here if encoders.get(name).family == encoder.family]
+    return median(alike) if alike else UNKNOWN_S
 
 
 def alone_each(encoder: Encoder, times: BuildTimes) -> float:

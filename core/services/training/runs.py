@@ -134,7 +134,10 @@ def status(
     plan: dict = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
     validated = told.validate_every * start.get("epoch_steps", 0)
     rounds = _Rounds(start.get("steps", 0), validated)
-    phases = _phases(lines, plan.get("seconds", {}), job, rounds) if running else ()
+    planned = plan.get("seconds", {})
+    if not plan.get("images_s"):  # few pictures need less than the time that a run may take
+        planned = {**planned, LEARNING: None}
+    phases = _phases(lines, planned, job, rounds) if running else ()
     found = RunStatus(
         id=run,
         state=_state(lines, running, job),
