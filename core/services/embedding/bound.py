@@ -39,6 +39,7 @@ WORTH = 1000
 COMPILED = 256
 """From this many pictures left to encode the seconds that compiling takes pay for themselves."""
 SAMPLE = 256
+CHOOSING = "Choosing the number format"
 FIT_SAMPLE = 600
 """Pictures that a fit looks at: a fixed pseudo-random choice from the gallery."""
 
@@ -326,7 +327,7 @@ def _choose_format(
     if may_measure and embed.pending(dataset, encoder) >= COMPILED:
         encoder.compile(progress)
     if not forced and built is None and may_measure and len(dataset.items) >= WORTH:
-        with saying(progress, f"Choosing the number format of {encoder.title or encoder.name}"):
+        with saying(progress, f"{CHOOSING} of {encoder.title or encoder.name}"):
             _measure(dataset, encoder, progress)
 
 

@@ -13,11 +13,21 @@ from typing import Any
 from core import store
 from core.datasets.base import Dataset
 from core.device import team, threads
+from core.encoders import precision
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import embed, points, stored
-from core.services.embedding.bound import COMPILED, bound, fit_units, is_ahead, sample
+from core.services.embedding.bound import (
+    CHOOSING,
+    COMPILED,
+    SAMPLE,
+    WORTH,
+    bound,
+    fit_units,
+    is_ahead,
+    sample,
+)
 from core.services.embedding.encoding import MAX_WORKERS
 from core.services.steps import Inside, Steps
 from core.types import Progress
@@ -27,15 +37,19 @@ ENOUGH = 200
 """Pictures from which a build says how fast an encoder is."""
 UNKNOWN_S = 0.05
 """Seconds a picture where nothing was measured: soon corrected by what is."""
-LOAD_S, COMPILE_S = 2.0, 10.0
-"""To load a network, and to compile one where none was compiled here before."""
+LOAD_S, COMPILE_S, TRIAL_S = 2.0, 4.0, 10.0
+"""To load a network, to compile one where none was compiled here before, and to try number formats
+of one that was not."""
+TRIAL = 8.0
+"""A picture of the trial of number formats takes so many times what its graph takes on one core: it
+is prepared, and encoded in each of them, some by torch."""
 ALONE = 2.0
 """A picture takes one process about so many times its share of a build, which has all cores."""
 BEGIN_S = 1.5
 """Before the first pictures of a pass come back: worker processes begin, each with its imports."""
 END_S = 0.3
 """The index of an encoder, and what is usual in it."""
-LOAD, LOOK, FIT, BASE = "load", "look", "fit", "base"
+LOAD, FORM, LOOK, FIT, BASE = "load", "form", "look", "fit", "base"
 POINTS, ENCODE, END = "key points", "encode", "end"
 PICTURES = "pictures"
 """The kind of all steps that read pictures and encode them."""
@@ -137,6 +151,7 @@ class Passes:
             self._fits[name] = []
             self._add(name, LOAD, LOAD, _loading(dataset, encoder))
             each = seconds_each(encoder, times)
+            self._add(name, FORM, FORM, _trial_seconds(dataset, encoder))
             if encoder.base is not None:
                 base = encoders.get(encoder.base)
                 seconds = _pending(dataset, base) * seconds_each(base, times)
@@ -175,6 +190,17 @@ class Passes:
     def ready(self, name: str) -> None:
         """Nothing has to be done any more before this encoder can encode."""
         self.steps.end(*self._fits.get(name, ()))
+        self._as_compiled(name)
+
+    def choosing(self, name: str) -> None:
+        """The trial of number formats begins."""
+        if (FORM, name) in self._fits.get(name, ()):
+            self._as_compiled(name)
+            self.steps.expect((FORM, name), _tried(encoders.get(name)))
+            self.steps.begin((FORM, name))
+
+    def _as_compiled(self, name: str) -> None:
+        """Expect of an encoder what its first pictures took when it was compiled."""
         if name in self._own and (each := _compiled_each(encoders.get(name))):
             self._own[name] = self._own[name][0], each
             self.steps.expect(ENCODE, self._encoding())
@@ -218,6 +244,8 @@ class _Fitting:
 
     @what.setter
     def what(self, words: str) -> None:
+        if words.startswith(CHOOSING):
+            self.passes.choosing(self.name)
         self.passes.steps.what = words
 
     def __call__(self, done: int, total: int) -> bool:
@@ -285,6 +313,21 @@ def _loading(dataset: Dataset, encoder: Encoder) -> float:
         return 0.0
     compiles = count >= COMPILED and hasattr(encoder, "find_graph") and not network.find_graph()
     return LOAD_S + (_compiling() if compiles else 0.0)
+
+
+def _trial_seconds(dataset: Dataset, encoder: Encoder) -> float:
+    """Expected seconds of the trial of number formats; 0 where there is none."""
+    network: Any = encoder
+    if len(dataset.items) < WORTH or not hasattr(encoder, "use_precision"):
+        return 0.0
+    if precision.forced() or precision.found(network) or not _pending(dataset, encoder):
+        return 0.0
+    return _tried(encoder) if precision.offered() else 0.0
+
+
+def _tried(encoder: Encoder) -> float:
+    each = _compiled_each(encoder)
+    return SAMPLE * each * team() * TRIAL if each else TRIAL_S
 
 
 def _compiling() -> float:

@@ -28,6 +28,8 @@ LEARNING_SHARE = 0.5
 """At least this much of the time is spent on learning, however long reading and comparing take."""
 DECODED_S, START_S, FORWARD = 120.0, 8.0, 2.0
 """Pictures decoded a second; seconds to load a network; how much faster encoding is."""
+READY_S = 4.0
+"""Until the two networks of before and after can encode: loaded, compiled, tried."""
 
 Measure = Callable[[Settings, list[Outline]], float]
 
@@ -130,7 +132,7 @@ def _around(settings: Settings, found: list[Outline], images_s: float) -> dict[s
     return {
         PICTURES: read / DECODED_S,
         WEIGHTS: START_S,
-        COMPARING: 2 * compared / (FORWARD * images_s),
+        COMPARING: READY_S + 2 * compared / (FORWARD * images_s),
     }
 
 
