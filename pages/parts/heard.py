@@ -30,6 +30,8 @@ KINDS = {
     for kind in ("bool", "int", "double", "string", "int_array", "double_array", "string_array")
 }
 """Kinds of values that a page may put into a widget."""
+NUMBERS = {"int_value", "double_value"}
+"""A browser says whole numbers as such, whatever kind Streamlit notes for the widget."""
 TAKEN = {"file_uploader_state_value", "chat_input_value"}
 """Kinds that can be read once only."""
 MOST_DIGITS = 12
@@ -151,7 +153,7 @@ def _offered(session: SessionState, said: WidgetState) -> bool:
     metadata, kind = session.get_widget_metadata(said.id), said.WhichOneof("value")
     if metadata is None or None in (metadata.value_type, kind):
         return True
-    if kind != metadata.value_type:
+    if kind != metadata.value_type and not {kind, metadata.value_type} <= NUMBERS:
         return False
     if kind in TAKEN:
         return True

@@ -64,14 +64,11 @@ def selected_ids(page) -> list[str]:
 
 
 def flags(page) -> int:
-    """How many dots of the page's selection each map shows as selected (one set for all maps); -1
-    while the maps are being drawn."""
+    """How many dots of the page's selection each map shows as selected (one set for all maps)."""
     return page.evaluate(
         "() => { const inner = (n) => [...n.children, ...(n.shadowRoot ? [n.shadowRoot] : [])];"
         " const find = (n) => n.__maps || inner(n).map(find).find(Boolean);"
-        " const maps = find(document.body);"
-        " if (!maps) return -1;"
-        " const picked = maps.state.picked;"
+        " const picked = find(document.body).state.picked;"
         " const ones = (byte) => byte.toString(2).replaceAll('0', '').length;"
         " return picked ? [...picked].reduce((sum, byte) => sum + ones(byte), 0) : 0; }"
     )
@@ -129,9 +126,12 @@ def test_hover_shows_the_picture_a_click_leads_to_compare_and_a_double_click_goe
         > 30
     )
     name = tip.locator("div").inner_text()
+    page.locator(".maps-place canvas").first.evaluate("canvas => { canvas.there = true; }")
     page.mouse.click(x, y)
     page.get_by_text(f"{name}: neighbours in the space").wait_for()
     settle(page)
+    assert page.locator(".maps-place canvas").first.evaluate("canvas => canvas.there")
+    expect(page.get_by_text("not offered")).to_have_count(0)
     card = page.locator(".maps-pin")
     expect(card.locator("div")).to_have_text(name)
     eventually(

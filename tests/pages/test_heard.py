@@ -38,6 +38,7 @@ def page() -> None:
             on_change=lambda: state.update(changed=state.changed + 1),
         )
         st.selectbox("Size", list("SML"), key="size")
+        st.number_input("Rounds", 1, 9, 4, key="rounds")
 
     guard.run(draw, "Test")
 
@@ -158,3 +159,11 @@ def test_a_value_that_is_not_offered_leaves_the_one_before(browser, key, kind, v
     browser.hear().use("other")
     assert not state["refused"]
     assert not browser.app.exception
+
+
+def test_a_whole_number_as_browsers_say_it_is_one_that_is_offered(browser):
+    """Streamlit notes ``double_value`` for it."""
+    browser.shown["rounds"] = WidgetState(id=browser.shown["rounds"].id, int_value=7)
+    browser.use("other")
+    state = browser.app.session_state
+    assert (state["rounds"], state["refused"]) == (7, False)
