@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-WORKERS ?= 3
+WORKERS ?= 4
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
 # Container images often switch compiled modules off; every job and every test that starts a process would

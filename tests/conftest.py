@@ -58,7 +58,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    shares = max(2, len(config.getoption("tx")) // 2)
+    shares = max(2, len(config.getoption("tx")) - 1)
     files: dict[str, int] = {}
 
     class Handed(LoadFileScheduling):

@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import TimeoutError, expect
 
 from core.services.embedding.opening import FIRST_ENCODERS
-from tests.browser.waiting import IDS, answered, eventually
+from tests.browser.waiting import IDS, PATIENCE_MS, answered, eventually
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
 CLASSICAL = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
+OPENS_MS = 5000
 COMPARE = f"compare?encoders={','.join(CLASSICAL)}&k=5"
 
 
@@ -28,10 +29,10 @@ def offered(page) -> list[str]:
 
 def open_list(page) -> None:
     """Open the list of encoders; a run of the page that just ends closes it again."""
-    for _ in range(4):
+    for _ in range(PATIENCE_MS // OPENS_MS):
         page.get_by_label("Encoders", exact=True).click()
         try:
-            return page.get_by_role("option").first.wait_for(timeout=60_000)
+            return page.get_by_role("option").first.wait_for(timeout=OPENS_MS)
         except TimeoutError:
             page.keyboard.press("Escape")
     raise AssertionError("the list does not open")
