@@ -66,7 +66,8 @@ def beginning(path: str) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The format by a file's first :data:`HEAD` bytes, in Pillow's word; None: no picture."""
+    """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no
+    picture begins so."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -96,7 +97,8 @@ def is_heif(head: bytes) -> bool:
 
 
 def end_of(data: bytes) -> int | None:
-    """Where a file's first picture ends, in bytes; None where ``data`` can't tell."""
+    """Where the first picture of a file ends, in bytes; None where that can't be told from ``data``
+    (a beginning may do)."""
     known = {
         "JPEG": _jpeg_end,
         "PNG": _png_end,

@@ -144,7 +144,8 @@ def _nearest(queries: np.ndarray, rows_of: Rows, rows: np.ndarray | range, k: in
 
 
 def _may_be_best(scores: np.ndarray, k: int, kth: np.ndarray, unsure: float) -> np.ndarray:
-    """bool (q, n): which scores may be among the best ``k``; ``kth`` (q): the k-th so far."""
+    """bool (q, n): which float32 scores may be among the best ``k``, where ``kth`` (q) is the k-th
+    score so far."""
     passed = scores >= (kth - unsure)[:, None]
     if scores.shape[1] > k and np.count_nonzero(passed) > 2 * k * len(scores):
         here = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
@@ -174,7 +175,8 @@ def without_own(hits: Hits, own: np.ndarray, k: int) -> Hits:
 
 
 def rows_without_own(ids: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
-    """:func:`without_own` for lists int64 (q, m) without scores: int64 (q, k), -1 = none."""
+    """:func:`without_own` for lists int64 (q, m) without scores, in their order: int64 (q, k), -1
+    where there are fewer."""
     order, missing = _others(ids, own, k)
     kept = np.full((len(ids), k), -1, np.int64)
     kept[:, : order.shape[1]] = np.where(missing, -1, np.take_along_axis(ids, order, axis=1))

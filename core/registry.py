@@ -69,7 +69,8 @@ class Registry(Generic[T]):
         self._near += [near] if near else []
 
     def names(self) -> list[str]:
-        """All that are listed, as they registered; the one named ``first`` before."""
+        """All that are listed, in the order of their registration; the one named ``first`` before
+        them."""
         self._import_siblings()
         found = [name for names, _ in (*self._finders, *self._last) for name in names()]
         return sorted(dict.fromkeys([*self._makers, *found]), key=lambda name: name != self.first)

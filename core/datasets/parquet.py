@@ -267,7 +267,8 @@ def _why_no_parquet(name: str) -> str | None:
 
 
 def split_of(relative: str) -> str | None:
-    """``train`` for ``data/train-00000-of-00004.parquet``, ``train/0000.parquet``; or None."""
+    """``train`` for ``data/train-00000-of-00004.parquet`` and ``train/0000.parquet``; None where no
+    part is a split word."""
     *folders, name = relative.replace(os.sep, "/").split("/")
     words = [re.split(r"[-_.]", name)[0], *reversed(folders)]
     return next((word for word in words if word.lower() in SPLIT_WORDS), None)

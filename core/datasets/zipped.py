@@ -202,7 +202,8 @@ def _field(extra: bytes, wanted: int) -> bytes:
 
 
 def _directory(file: BinaryIO) -> tuple[bytes, int]:
-    """The bytes of the directory, and what is added to its offsets."""
+    """The bytes of the directory, and what has to be added to its offsets (something may lie before
+    the zip)."""
     own: Any = zipfile  # its table of contents is not for the public, and is read as it reads it
     end = own._EndRecData(file)
     if not end:

@@ -211,7 +211,8 @@ class Network(Compilable):
                 self._model = precision.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
+        normalised."""
         return precision.run(model, self._features, self._normalised(batch, model), form)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:

@@ -162,7 +162,8 @@ class Trained(Compilable):
         return self._rounded
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a number format -> float32 (n, dim)."""
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
+        normalised."""
         return precision.run(
             model, lambda network, pixels: network(pixels), self._input(batch), form
         )

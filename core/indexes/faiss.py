@@ -48,7 +48,8 @@ def suits(trained_on: int, rows: int) -> bool:
 
 
 def owned(path: Path) -> Any:
-    """An index read into memory, to be changed: mapped, it ends the process. Or Unreadable."""
+    """An index read into memory, so that it can be changed: one by memory map ends the process.
+    Raises Unreadable."""
     try:
         return faiss().read_index(str(path))
     except RuntimeError as error:

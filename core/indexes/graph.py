@@ -40,7 +40,8 @@ def copies_of(vectors: np.ndarray) -> np.ndarray:
 
 
 def _sums(words: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A number for each row, uint64 (n), equal for equal rows: whole, so that sums are exact."""
+    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order
+    of adding changes it."""
     return (words.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
 
 

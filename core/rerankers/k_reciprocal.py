@@ -33,7 +33,8 @@ class KReciprocal(Reranker):
 
 
 def distances(vectors: np.ndarray, k1: int = K1, k2: int = K2, share: float = LAMBDA) -> np.ndarray:
-    """The final distance of the first float32 (n, dim) unit row to others, float64 (n - 1,)."""
+    """The final distance of the first of float32 (n, dim) unit rows to each of the others,
+    float64 (n - 1,), 0 to 1."""
     wide = vectors.astype(np.float64)
     plain = np.maximum(2.0 - 2.0 * wide @ wide.T, 0.0)
     plain /= np.maximum(plain.max(axis=1, keepdims=True), 1e-12)

@@ -77,7 +77,8 @@ def expire(now: float | None = None) -> list[str]:
 
 
 def start_sweeping() -> threading.Thread | None:
-    """Expire things while the process lives; None: nobody is a visitor, or called before."""
+    """Expire things now and then for as long as the process lives; None where nobody is a visitor,
+    or it was called before."""
     if not hosted() or not _sweeping.acquire(blocking=False):
         return None
     thread = threading.Thread(target=_sweep, name="expire visitors", daemon=True)

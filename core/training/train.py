@@ -115,7 +115,8 @@ def make_network(
 def _pretrained(
     blueprint: Blueprint, progress: Progress | None
 ) -> tuple[torch.nn.Module, Blueprint]:
-    """A timm backbone as published, under a new embedding. Raises UserError."""
+    """A timm backbone with its published weights and their normalisation, under a new embedding.
+    Raises UserError."""
     found: Any = published(blueprint.backbone)
     weights = found.published(progress)
     if (

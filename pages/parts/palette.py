@@ -79,7 +79,8 @@ def dash(encoder: str, more: int = 0) -> str:
 
 
 def _slot(encoder: str) -> tuple[int, int]:
-    """Places of colour and mark. Only a name whose pair is taken depends on the others."""
+    """Places of colour and mark. Only where two names meet in one pair does the second one's depend
+    on the first."""
     if (pinned := marks.pinned().get(encoder)) is not None:
         return pinned
     there = {

@@ -41,7 +41,8 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``alpha``: agreement of voters, 1 = all the same, 0 = chance; None: no two votes."""
+    """``alpha``: agreement between voters, 1 = all the same, 0 = as by chance; None where no round
+    has two votes."""
 
     strengths: tuple[Strength, ...]
     votes: int

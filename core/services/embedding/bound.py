@@ -39,7 +39,9 @@ WORTH = 1000
 COMPILED = 256
 """From this many pictures left to encode the seconds that compiling takes pay for themselves."""
 SAMPLE = 256
+"""Pictures that number formats are tried on."""
 CHOOSING = "Choosing the number format"
+"""What is said meanwhile, by which a build knows that the trial has begun."""
 FIT_SAMPLE = 600
 """Pictures that a fit looks at: a fixed pseudo-random choice from the gallery."""
 

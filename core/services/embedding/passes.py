@@ -316,7 +316,7 @@ def _loading(dataset: Dataset, encoder: Encoder) -> float:
 
 
 def _trial_seconds(dataset: Dataset, encoder: Encoder) -> float:
-    """Expected seconds of the trial of number formats; 0 where there is none."""
+    """Expected seconds of the trial of number formats, 0 without one."""
     network: Any = encoder
     if len(dataset.items) < WORTH or not hasattr(encoder, "use_precision"):
         return 0.0
@@ -326,6 +326,7 @@ def _trial_seconds(dataset: Dataset, encoder: Encoder) -> float:
 
 
 def _tried(encoder: Encoder) -> float:
+    """The same of a trial that there will be."""
     each = _compiled_each(encoder)
     return SAMPLE * each * team() * TRIAL if each else TRIAL_S
 

@@ -175,9 +175,9 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
     pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
     effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
     probes, again = (8, 10) if recall <= 0.9 else (32, 20) if recall <= 0.97 else (64, 40)
-    few = "only codes of a few bytes fit into memory"
-    if not (short > memory):
-        few = "so many 8-bit codes take long to compare one by one"
+    few = "so many 8-bit codes take long to compare one by one"
+    if short > memory:
+        few = "only codes of a few bytes fit into memory"
     rough = recall < 1
     return [
         _Rule(

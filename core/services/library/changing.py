@@ -67,7 +67,7 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """The counts in one line; empty where there is none."""
+        """The counts in one line; empty without any."""
         told = ((self.added, "added"), (self.removed, "removed"), (self.changed, "changed"))
         return ", ".join(f"{number:,} {what}" for number, what in told if number)
 

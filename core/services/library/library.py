@@ -301,7 +301,8 @@ def read_list(file: Path) -> list[str]:
 
 
 def _keep_list(locators: list[str]) -> None:
-    """Write the list. One that can't be read is put aside before, for the names in it."""
+    """Write the list. One that can't be read is put aside before: a person may still find names in
+    it."""
     file = store.root() / LIST
     try:
         read_list(file)

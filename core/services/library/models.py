@@ -51,7 +51,7 @@ class Drawn:
 
 
 def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Drawn]:
-    """Pictures of a dataset, drawn again by an autoencoder. Raises UserError: it is none."""
+    """Pictures of a dataset, drawn again. Raises UserError: the model is no autoencoder."""
     made: Any = bound(dataset, name).loaded()
     pictures = [images.decode(dataset.read(item_of(dataset, id)), made.side) for id in ids]
     seen = [made.prepare(picture) for picture in pictures]

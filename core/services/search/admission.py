@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from core.faiss_loader import team
+from core.device import team
 
 LOOK_S = 0.1
 """So often who waits looks whether it still has to."""

@@ -26,7 +26,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A picture and its reconstruction as WebP; ``error``: mean distance of colours, of 255."""
+    """A picture and its reconstruction as WebP; ``error``, the mean distance of a pixel's colour,
+    of 255."""
 
     before: bytes
     after: bytes

@@ -16,7 +16,8 @@ from pages.parts.words import count
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One map: ``key`` opens it in the caches; ``rows``: of the common pictures (None = all)."""
+    """One map: ``key`` opens it in the caches; ``rows`` are its rows of the common pictures (None =
+    all, in order)."""
 
     key: tuple[str, str, str, str]
     found: Map
