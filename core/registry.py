@@ -21,8 +21,10 @@ class UnknownName(UserError):
         near = list(
             dict.fromkeys([*(more or []), *difflib.get_close_matches(name, known, n=3, cutoff=0.4)])
         )[:4]
-        hint = f"Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"There is no {kind} named {name!r}.", f"Known: {', '.join(known)}.", hint)
+        hint = (
+            f" Did you mean {' or '.join(near)}?" if near else ""
+        )  # before a list that may be long
+        super().__init__(f"There is no {kind} named {name!r}.{hint}", f"Known: {', '.join(known)}.")
 
     def __reduce__(self) -> tuple:
         return UserError, (self.given, self.allowed, self.fix)

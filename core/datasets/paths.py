@@ -37,9 +37,7 @@ def open_dataset(locator: str) -> Dataset:
         return open_path(locator)
     unknown = UnknownName("dataset", locator, datasets.names())
     raise UserError(
-        unknown.given,
-        f"{unknown.allowed} Or a path: {ACCEPTED} Or an address: {EXAMPLES}.",
-        unknown.fix,
+        unknown.given, f"{unknown.allowed} Or a path: {ACCEPTED} Or an address: {EXAMPLES}."
     )
 
 

@@ -26,7 +26,7 @@ from core.encoders.words import Captions, repository
 from core.errors import UserError
 from core.types import Progress, State
 from core.weights import files as weights
-from core.weights import lean
+from core.weights import lean, sources
 from core.weights.packages import LITE0, Packed, installed, missing, renamed, verified
 
 if TYPE_CHECKING:
@@ -402,6 +402,8 @@ def _find(name: str) -> TimmNetwork | None:
 @cache
 def _full_name(base: str) -> str | None:
     """``architecture.tag`` that timm has weights for; a bare architecture means its usual tag."""
+    if not sources.mentioned("timm", base):
+        return None
     lean.load()
     import timm
 
@@ -415,12 +417,8 @@ def _full_name(base: str) -> str | None:
 
 def _near(name: str) -> list[str]:
     """timm's names that look like an unknown one."""
-    if find_spec("timm") is None:
-        return []
-    lean.load()
-    import timm
-
-    return difflib.get_close_matches(opt.split(name)[0], timm.list_pretrained(), n=3, cutoff=0.6)
+    known = sources.listed("timm") if find_spec("timm") else ()
+    return difflib.get_close_matches(opt.split(name)[0], known, n=3, cutoff=0.6)
 
 
 encoders.add_finder(_names, _find, _near)

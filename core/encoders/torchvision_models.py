@@ -16,7 +16,7 @@ from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess
 from core.errors import UserError
 from core.types import Progress
-from core.weights import download, lean
+from core.weights import download, lean, sources
 from core.weights import files as weights
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _find(name: str) -> TorchvisionNetwork | None:
     base, options = opt.split(name)
     if opt.LAST in options or not SHAPE.fullmatch(base) or find_spec("torchvision") is None:
         return None
-    if base in TABLE or _known(base):
+    if base in TABLE or (sources.mentioned("torchvision", base) and _known(base)):
         return TorchvisionNetwork(base, options, TABLE.get(base))
     return None
 
