@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ KEEP = 60
 """So many jobs are remembered."""
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
+_starting = threading.Lock()
 _over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
 """Ended jobs by folder, with the state of their log then: every page asks for them often."""
 
@@ -75,11 +77,19 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id.
+    """Run ``python -m core <arguments>`` as a job; returns its id. One at work with the same
+    arguments is joined: a button may be pressed twice, or in two tabs.
 
     Raises:
         UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
     """
+    with _starting:
+        at_work = listing(active_only=True)
+        same = (job.id for job in at_work if job.arguments == tuple(arguments))
+        return next(same, None) or _begin(title, arguments)
+
+
+def _begin(title: str, arguments: Sequence[str]) -> str:
     if ownership.is_visitor():
         waiting = sum(job.state == QUEUED for job in of_visitors())
         limits.check_job(arguments[0], len(listing(active_only=True)), waiting)

@@ -37,17 +37,29 @@ def begin(title: str, arguments: list[str]) -> str | None:
 def start(
     locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False
 ) -> str:
-    """Start a build in a process of its own; one that runs already is joined; empty where it was
-    refused. ``check_content``: it reads every picture first and encodes those again that were
-    changed in place."""
-    running = next((job for name in encoders if (job := active(locator, name))), None)
-    if running is not None:
-        return running.id
+    """Start a build in a process of its own, of what no other builds already; returns the id of one
+    that is waited for, empty where it was refused. ``check_content``: it reads every picture first
+    and encodes those again that were changed in place."""
+    cached.all_jobs.clear()  # another tab may have started it a moment ago
+    jobs_of = {name: job.id for name in encoders if (job := active(locator, name))}
+    if left := [name for name in encoders if name not in jobs_of]:
+        job = _begin(locator, left, index, check_content)
+        jobs_of |= dict.fromkeys(left, job) if job else {}
+    for name, job in jobs_of.items():
+        st.session_state.setdefault(STARTED, {})[locator, name] = job
+    unseen = st.session_state.setdefault(UNSEEN, [])
+    unseen += [job for job in dict.fromkeys(jobs_of.values()) if job not in unseen]
+    cached.forget_builds()
+    return next(reversed(jobs_of.values()), "")
+
+
+def _begin(locator: str, encoders: list[str], index: str, check_content: bool) -> str | None:
+    """A build of its own; None where it was refused."""
     try:
         check_disk(cached.dataset(locator), encoders)
     except UserError as error:
         st.session_state[REFUSED] = error
-        return ""
+        return None
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
     if len(encoders) <= MAX_NAMED:
@@ -55,14 +67,7 @@ def start(
     else:
         made = count(len(encoders), "encoder")
     made += "" if index == "exact" else f" and {index}"
-    job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
-    if job is None:
-        return ""
-    for name in encoders:
-        st.session_state.setdefault(STARTED, {})[locator, name] = job
-    st.session_state.setdefault(UNSEEN, []).append(job)
-    cached.forget_builds()
-    return job
+    return begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
 
 
 def active(locator: str, encoder: str) -> JobStatus | None:

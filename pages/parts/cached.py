@@ -130,13 +130,17 @@ def estimate(locator: str, version: str, encoder: str, probe: bool = False):
 
 
 @caches.quick(max_entries=2, ttl=0.8, gallery=True)
+def all_jobs() -> list[JobStatus]:
+    """Every job that is remembered, newest first. Read them, never change them."""
+    return jobs.listing()
+
+
 def active_jobs() -> list[JobStatus]:
-    return jobs.listing(active_only=True)
+    return [job for job in all_jobs() if job.active]
 
 
-@caches.quick(max_entries=2, ttl=2.0, gallery=True)
 def recent_jobs() -> list[JobStatus]:
-    return jobs.listing()[:20]
+    return all_jobs()[:20]
 
 
 @caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -179,8 +183,7 @@ def forget_builds() -> None:
         build_times,
         skipped,
         estimate,
-        active_jobs,
-        recent_jobs,
+        all_jobs,
         cache_rows,
     )
     more = (own_vectors, _encoder_rows, _encoder_row, _detector_rows, *FOLLOW_BUILDS)

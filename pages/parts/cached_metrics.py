@@ -16,7 +16,7 @@ from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
 from pages.parts import caches
-from pages.parts.cached import SHORT, data_uri, dataset, dataset_rows
+from pages.parts.cached import FOLLOW_BUILDS, SHORT, data_uri, dataset, dataset_rows
 
 
 @caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -214,3 +214,6 @@ def protocols(locator: str, version: str) -> list[str]:
         f"by:{key}" for key, values in kinds.items() if 1 < len(values) <= len(found.items) // 2
     ]
     return [protocol.name for protocol in found.protocols()] + sorted(shared)
+
+
+FOLLOW_BUILDS.extend((report_rows, damaged_reports))

@@ -3,8 +3,6 @@
 import base64
 import json
 
-from core.services import jobs
-from core.services.jobs import JobStatus
 from core.services.library import models
 from core.services.training import effect, plan, runs, train
 from core.services.training.runs import RunStatus
@@ -32,11 +30,6 @@ def setting_rows(recipe: str, values: str) -> list[dict]:
     return plan.setting_rows(recipe, json.loads(values))
 
 
-@caches.resource(max_entries=2, ttl=0.8, show_spinner=False)
-def all_jobs() -> list[JobStatus]:
-    return jobs.listing()
-
-
 @caches.resource(max_entries=60, show_spinner=False)
 def _follower(run: str) -> runs.Follower:
     return runs.Follower(runs.Run(run))
@@ -45,7 +38,7 @@ def _follower(run: str) -> runs.Follower:
 @caches.resource(max_entries=60, ttl=0.8, show_spinner=False)
 def status(run: str) -> RunStatus:
     """Where a run stands; its log is read on from where it was left. Raises UserError."""
-    return runs.status(run, _follower(run), all_jobs())
+    return runs.status(run, _follower(run), cached.all_jobs())
 
 
 @caches.data(max_entries=2, ttl=2.0, show_spinner=False)
@@ -93,6 +86,6 @@ def _uri(webp: bytes) -> str:
 
 def forget() -> None:
     """After a start, a stop, an end, an import or a deletion: ask again what there is."""
-    for cache in (starts, planned, status, all_jobs, run_ids, told, cards, effects):
+    for cache in (starts, planned, status, run_ids, told, cards, effects):
         cache.clear()
     cached.forget_builds()

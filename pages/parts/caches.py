@@ -131,6 +131,22 @@ def forget() -> None:
         one.clear()
 
 
+_cleared: dict[tuple[str, str], float] = {}
+"""Visitor, function -> when one of the visitor's sessions, each of which is a tab, forgot it."""
+MAX_CLEARED = 10_000
+SEEN = "caches_cleared"
+"""Session: function -> the moment of that which this tab has followed."""
+
+
+def _cleared_elsewhere(name: str) -> bool:
+    """Whether a function was forgotten, here or in another tab of the same visitor, since this tab
+    asked last."""
+    visitor, seen = ownership.visitor(), st.session_state.setdefault(SEEN, {})
+    when = _cleared.get((visitor.name, name)) if visitor else None
+    before, seen[name] = seen.get(name), when
+    return when != before
+
+
 def _in_session() -> bool:
     """Whether this thread works for a session; threads in the background do not."""
     return get_script_run_ctx(suppress_warning=True) is not None
@@ -142,16 +158,23 @@ def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
     shared = cache(**options)(function)
     entries = min(options.get("max_entries") or OWN_ENTRIES, OWN_ENTRIES)
     own = cache(**{**options, "max_entries": entries, "scope": "session"})(function)
+    name = f"{function.__module__}.{function.__qualname__}"
 
     def kept(*given: object, **named: object) -> object:
         if not ownership.is_private(*given, *named.values(), gallery=gallery):
             return shared(*given, **named)
-        return (own if _in_session() else function)(*given, **named)
+        if not _in_session():
+            return function(*given, **named)
+        if _cleared_elsewhere(name):
+            own.clear()
+        return own(*given, **named)
 
     def clear() -> None:
         shared.clear()
-        if ownership.is_visitor() and _in_session():
-            own.clear()
+        if (visitor := ownership.visitor()) is not None:
+            _cleared[visitor.name, name] = time.monotonic()
+            for old in list(_cleared)[:-MAX_CLEARED]:
+                _cleared.pop(old, None)
 
     kept.clear = clear
     kept.__name__, kept.__doc__, kept.__wrapped__ = function.__name__, function.__doc__, function

@@ -6,7 +6,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, press
+from pages.parts import builds, cached, press, watching
 from pages.parts.guard import public
 from pages.parts.words import note, quiet, trouble
 
@@ -53,20 +53,16 @@ def ended(kind: str, name: str) -> JobStatus | None:
 
 def offer(kind: str, row: dict) -> None:
     """Beside a row in state ``download``: the button, progress with Cancel, or why it failed."""
-    working = active(kind, row["name"]) is not None
-    st.fragment(_offer, run_every=1.0 if working else None)(
-        kind, row["name"], row["title"], working
+    name, title = row["name"], row["title"]
+    watching.follow(
+        lambda: active(kind, name), lambda job: _offer(kind, name, title, job), cached.forget_all
     )
 
 
-def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
-    job = active(kind, name)
+def _offer(kind: str, name: str, title: str, job: JobStatus | None) -> None:
     if job is not None:
         _running(job, title)
         return
-    if was_working:
-        cached.forget_all()
-        st.rerun()
     if press.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
         try:
             start(kind, name, title)

@@ -46,7 +46,7 @@ def dataset(given: str) -> str:
     """The locator of the data set that a link names, see :func:`.names.meant`."""
     there = ready()
     found, other = names.meant(given, there, _likeness)
-    name = short(given.split(names.SIGN)[0])
+    name = short(names.called(given))
     if found is None:
         raise Refused(
             FIRST_DATASET,

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, given, guard, press, url_state
+from pages.parts import builds, cached, given, guard, press, url_state, watching
 from pages.parts.guard import hosted
 from pages.parts.words import ago, count, quiet, row_html, trouble
 
@@ -62,6 +62,8 @@ def of(job: JobStatus) -> Result | None:
 RECENT, RECENT_S = 12, 7 * 86400.0
 """So many jobs that have ended are listed, of the last week."""
 LOG, TROUBLE = "tray_log", "tray_trouble"
+ENDED = "jobs_ended"
+"""Session: the jobs that had ended when this tab looked last."""
 TAGS = {
     "starting": ("starting", "plain"),
     "queued": ("queued", "plain"),
@@ -74,15 +76,20 @@ TAGS = {
 
 def show() -> None:
     """Draw it; asked again every second while a job is at work."""
-    working = bool(cached.active_jobs())
-    st.fragment(_tray, run_every=1.0 if working else None)(working)
+    _follow_others()
+    watching.follow(cached.active_jobs, _tray, cached.forget_all)
 
 
-def _tray(was_working: bool) -> None:
-    active = cached.active_jobs()
-    if was_working and not active:
+def _follow_others() -> None:
+    """What a job made that another tab started, or a command line, is asked for anew."""
+    ended = {job.id for job in cached.all_jobs() if not job.active}
+    before = st.session_state.get(ENDED, ended)
+    st.session_state[ENDED] = ended
+    if ended - before:
         cached.forget_all()
-        st.rerun()
+
+
+def _tray(active: list[JobStatus]) -> None:
     listed = {job.id for job in active}  # one may end between two looks
     over = [job for job in ended() if job.id not in listed]
     tray = st.popover(_label(active, over), key="tray_open", icon=_icon(active, over))

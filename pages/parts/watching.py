@@ -1,6 +1,7 @@
 """A job on a page: found by its arguments, its progress with a button, and its end."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from core.services.jobs import JobStatus
 from pages.parts import builds, cached, press
 from pages.parts.words import quiet, row_html
 
+T = TypeVar("T")
 STARTED = "jobs_started"
 """Jobs that this session started, by their arguments, so that it can tell how they ended."""
 
@@ -63,6 +65,26 @@ def bar(
         st.progress(builds.share(job) or 0.0)
         if about:
             quiet(about)
+
+
+def follow(
+    look: Callable[[], T], draw: Callable[[T], None], ended: Callable[[], None], every: float = 1.0
+) -> None:
+    """``draw(look())``, again every so many seconds while ``look`` finds a job at work. When one
+    begins or ends, whoever began it, the page runs again; at an end ``ended`` is called first."""
+    working = bool(look())
+    st.fragment(_follow, run_every=every if working else None)(look, draw, ended, working)
+
+
+def _follow(
+    look: Callable[[], T], draw: Callable[[T], None], ended: Callable[[], None], was_working: bool
+) -> None:
+    found = look()
+    if bool(found) != was_working:
+        if was_working:
+            ended()
+        st.rerun()
+    draw(found)
 
 
 def until_over(job_id: str, then: Callable[[], None]) -> JobStatus:

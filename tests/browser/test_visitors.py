@@ -149,6 +149,49 @@ def test_a_value_that_no_browser_sends_is_answered_by_a_sentence_and_a_page(addr
         assert word not in said
 
 
+def test_two_tabs_of_a_visitor_show_one_build_and_what_became_of_the_set(visit):
+    """The same is pressed in both; a third had asked before whether it is built."""
+    first = visit()
+    tabs = [first, first.context.new_page(), first.context.new_page()]
+    for page in tabs[1:]:
+        page.goto(first.url)
+        settle(page)
+    bring(first, "shared.zip")
+    name = parse_qs(urlparse(first.url).query)["set"][0]
+    through_the_menu(tabs[1], "Compare")
+    through_the_menu(tabs[1], "Library")
+    tabs[1].locator(".ll-card", has_text="shared").wait_for()
+    tabs[1].goto(first.url)
+    tabs[2].goto(first.url.split("/library")[0] + f"/compare?encoders=hog.8x8&dataset={name}")
+    expect(tabs[2].get_by_text("Not built for shared yet")).to_be_visible()
+    for page in tabs:
+        settle(page)
+    pressed = [page.locator(".st-key-path_build button") for page in tabs[:2]]
+    for button in pressed:
+        button.click()
+    for page in tabs[:2]:
+        expect(page.locator(".st-key-tray")).to_contain_text("1 job")
+    for page in tabs[:2]:
+        page.locator(".st-key-path_evaluate").wait_for()
+        expect(page.locator(".st-key-tray")).to_contain_text("Jobs · 1 done")
+    tabs[2].get_by_text("Least similar first").click()
+    tabs[2].locator(".hit").first.wait_for()
+
+    first.get_by_text("Storage", exact=True).click()
+    first.get_by_role("button", name="Remove", exact=True).click()
+    first.locator(".st-key-remove_set button").click()
+    tabs[1].get_by_text("Encoders and builds", exact=True).click()
+    expect(tabs[1].get_by_text("There is no data set 'shared.zip'")).to_be_visible()
+    tabs[2].locator(".open").first.press("Enter")
+    expect(tabs[2].get_by_text("The data set 'shared.zip' is not ready")).to_be_visible()
+
+
+def through_the_menu(page, name: str) -> None:
+    page.locator(".stSidebar").get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("h1")).to_have_text(name)
+    settle(page)
+
+
 def cookie(page) -> dict:
     return next(one for one in page.context.cookies() if one["name"] == "lookalike_visitor")
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -60,10 +61,23 @@ def test_a_job_goes_from_starting_through_running_to_done(slow, tmp_path):
 
 
 def test_jobs_of_one_second_are_listed_by_their_start(artifacts):
-    started = [jobs.start(f"Number {number}", ["indexes"]) for number in range(3)]
+    started = [jobs.start(name, [name]) for name in ("indexes", "encoders", "datasets")]
     assert [job.id for job in jobs.listing()] == started[::-1]
     for job in started:
         ended(job)
+
+
+def test_what_is_started_twice_at_once_is_one_job(slow, tmp_path):
+    """By two tabs, or by a press that comes twice."""
+    one, other = (paint(tmp_path / name, numbered(COUNT)) for name in "ab")
+    with ThreadPoolExecutor(4) as tabs:
+        same = set(tabs.map(lambda _: slow(one, sleep=0.05), range(4)))
+    assert len(same) == 1
+    assert slow(other, sleep=0.05) not in same
+    assert len(jobs.listing()) == 2
+    jobs.cancel(same.pop())
+    slow(one)
+    assert len(jobs.listing()) == 3, "what has ended is begun anew"
 
 
 @pytest.mark.parametrize(

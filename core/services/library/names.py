@@ -17,6 +17,11 @@ def public(locator: str, name: str) -> str:
     return f"{name or os.path.basename(locator)}{SIGN}{digest}"
 
 
+def called(given: str) -> str:
+    """What to call a data set that is not here, by what a link or a session says of it."""
+    return os.path.basename(given.split(SIGN)[0].rstrip(os.sep))
+
+
 def travelling(locator: str, name: str, likeness: str) -> str:
     """The public name and, of one that is found by a path, the digest of its pictures."""
     known = likeness and os.sep in locator

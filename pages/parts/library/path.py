@@ -7,6 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
+from core.services.jobs import JobStatus
 from core.services.library import compared
 from pages.parts import (
     builds,
@@ -29,22 +30,19 @@ TRAIN_DATA = "keep_train_data"
 
 def show(row: dict) -> None:
     """Five steps; asked again every second while a job for this set is at work."""
-    working = _working(row["locator"]) is not None
-    st.fragment(_line, run_every=1.0 if working else None)(row, working)
+    watching.follow(
+        lambda: _working(row["locator"]), lambda job: _line(row, job), cached.forget_builds
+    )
 
 
-def _working(locator: str):
+def _working(locator: str) -> JobStatus | None:
     """The build or the evaluation of a set that is at work."""
     building = [job for job in cached.active_jobs() if builds.what(job).get("dataset") == locator]
     return building[0] if building else evaluations.running(locator)
 
 
-def _line(row: dict, was_working: bool) -> None:
+def _line(row: dict, job: JobStatus | None) -> None:
     locator = row["locator"]
-    job = _working(locator)
-    if was_working and job is None:
-        cached.forget_builds()
-        st.rerun()
     version = cached.version(locator)
     built = cached_library.built(locator, version)
     states = journey.states(

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
+from core.services.library import names
 from pages.parts import cached, given, url_state
 from pages.parts.guard import expiry
 from pages.parts.url_state import Kind, Param, Params, Refused
@@ -30,7 +31,7 @@ def _row(name: str) -> dict | None:
 
 def _locator(text: str) -> str:
     if text and (found := _row(text)) is None:
-        said = f"There is no data set {short(text)!r} in this library."
+        said = f"There is no data set {short(names.called(text))!r} in this library."
         raise Refused("", f"{said}{expiry()} Choose one below.")
     return found["locator"] if text else ""
 

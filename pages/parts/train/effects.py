@@ -20,6 +20,7 @@ from pages.parts import (
     palette,
     press,
     url_state,
+    watching,
 )
 from pages.parts.words import caption, heading, note, quiet, row_html
 
@@ -40,7 +41,6 @@ ALSO, CHOSEN = "keep_train_also", "keep_train_effect"
 def show(run: str) -> None:
     """What was measured, a way to measure more, and the queries whose ranks changed."""
     found = cached_train.effects(run)
-    job = _job(run)
     if found:
         _summary(found)
         st.download_button(
@@ -53,9 +53,7 @@ def show(run: str) -> None:
             key="train_report",
         )
         _best(run)
-    st.fragment(_measure, run_every=1.0 if job and job.active else None)(
-        run, job is not None and job.active
-    )
+    watching.follow(lambda: _at_work(run), lambda job: _measure(run, job), cached_train.forget)
     if found:
         _queries(run, found)
 
@@ -134,15 +132,12 @@ def reading(one: Effect) -> str:
     return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
 
 
-def _measure(run: str, was_running: bool) -> None:
+def _measure(run: str, at_work: JobStatus | None) -> None:
     """Measuring as a job: choose what else to look at, progress, how it ended."""
-    job = _job(run)
-    if was_running and (job is None or not job.active):
-        cached_train.forget()
-        st.rerun()
-    if job is not None and job.active:
-        _running(job)
+    if at_work is not None:
+        _running(at_work)
         return
+    job = _job(run)
     if not limits.may("effect"):
         return
     found, told = cached_train.effects(run), cached_train.told(run)
@@ -201,9 +196,13 @@ def _running(job: JobStatus) -> None:
 def _job(run: str) -> JobStatus | None:
     """The last job that measured this run."""
     return next(
-        (job for job in cached_train.all_jobs() if job.arguments[:3] == ("effect", "--run", run)),
-        None,
+        (job for job in cached.all_jobs() if job.arguments[:3] == ("effect", "--run", run)), None
     )
+
+
+def _at_work(run: str) -> JobStatus | None:
+    job = _job(run)
+    return job if job is not None and job.active else None
 
 
 def _queries(run: str, found: list[Effect]) -> None:

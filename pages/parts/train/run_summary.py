@@ -160,7 +160,7 @@ def _start(recipe: str, values: dict) -> None:
 def _measuring(recipe: str, values: dict) -> JobStatus | None:
     """The last job that measured such a run."""
     wanted = (*train.arguments(recipe, values), "--estimate")
-    return next((job for job in cached_train.all_jobs() if job.arguments == wanted), None)
+    return next((job for job in cached.all_jobs() if job.arguments == wanted), None)
 
 
 def _watch(recipe: str, values: dict) -> None:
