@@ -101,7 +101,13 @@ def _scene(place: int, scene: Scene, scenes: int) -> None:
         with st.container():
             heading(f"{place + 1}. {scene.title}")
             quiet(" · ".join([scene.page, *([scene.notes] if scene.notes else [])]))
-        st.button("Show", key=f"scene_show_{place}", on_click=_begin, args=(place,))
+        st.button(
+            "Show",
+            key=f"scene_show_{place}",
+            help="Present from this scene on",
+            on_click=_begin,
+            args=(place,),
+        )
         for words, icon, by in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
             st.button(
                 words,
@@ -134,13 +140,14 @@ def _notes() -> None:
         note("Nothing is presented yet.", "Press Present in the other window.")
         return
     scene = talk.scenes[talk.now]
-    caption(f"Scene {talk.now + 1} of {len(talk.scenes)}")
-    heading(scene.title)
-    for line in (scene.notes or "No notes.").splitlines():
-        text(line)
-    if talk.now + 1 < len(talk.scenes):
-        caption("Next")
-        quiet(talk.scenes[talk.now + 1].title)
+    with st.container(key="notes"):
+        caption(f"Scene {talk.now + 1} of {len(talk.scenes)}")
+        heading(scene.title)
+        for line in (scene.notes or "No notes.").splitlines():
+            text(line)
+        if talk.now + 1 < len(talk.scenes):
+            caption("Next")
+            quiet(talk.scenes[talk.now + 1].title)
 
 
 run(main, "Talk")

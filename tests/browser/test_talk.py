@@ -102,6 +102,32 @@ def test_arrows_are_a_controls_while_it_has_the_focus_and_pages_always_step(open
     expect(scene).to_have_text("Votes")
 
 
+CONTRAST = """node => {
+    const read = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const light = (colour) => read(colour).map((part) => (part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4))
+        .reduce((sum, part, at) => sum + part * [.2126, .7152, .0722][at], 0);
+    const style = getComputedStyle(node), [low, high] = [light(style.color), light(style.backgroundColor)].sort((a, b) => a - b);
+    return (high + .05) / (low + .05);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_reads_the_buttons_and_the_scene_has_its_width(open_at, tmp_path, scheme):
+    file = tmp_path / "talk.json"
+    scene = Scene("Colour or shape?", "Compare", {"encoders": PAIR})
+    file.write_text(talks.written(Talk((scene,))), "utf-8")
+    page = open_at("talk", width=390, color_scheme=scheme)
+    page.get_by_role("button", name="File").click()
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_text("1. Colour or shape?").wait_for()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("button", name="Present").evaluate(CONTRAST) >= 4.5
+    page.get_by_role("button", name="Present").click()
+    page.locator(".hit").first.wait_for()
+    settle(page)
+    assert page.locator(".st-key-answer").bounding_box()["width"] > 300
+
+
 @pytest.mark.slow
 def test_the_last_row_reads_every_page(open_at, tmp_path):
     scenes = [
