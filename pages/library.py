@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core import store
-from pages.parts import cached, visitors
+from pages.parts import cached, components, visitors
 from pages.parts.guard import run
 from pages.parts.library import add, caches, cards, one_set, place
 from pages.parts.shell import shell
@@ -25,6 +25,7 @@ def main() -> None:
         add.button()
     with store.looking():  # to be listed is no use: what is unused for longest goes first
         row = place.row()
+        components.from_the_top(f"Library {row and row['locator']}")
         if row is not None:
             one_set.show(row)
         else:

@@ -21,6 +21,7 @@ def main() -> None:
     )
     st.html(STYLE)
     state.restore()
+    components.from_the_top(f"Train {state.run()} {state.model()}")
     with st.container(key="frame"):
         new, own, answer = (
             st.container(key=name) for name in ("panel_new", "panel_import", "answer")

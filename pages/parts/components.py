@@ -44,6 +44,7 @@ _grid = st.components.v2.component(
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 
 _menu = st.components.v2.component("lookalike_menu", js=_read("menu.js"))
+_top = st.components.v2.component("lookalike_top", js=_read("top.js"))
 
 _stepper = st.components.v2.component(
     "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
@@ -61,6 +62,12 @@ def folding_menu() -> None:
     """The menu, which lies over the page of a phone, goes away when something of it was chosen; and
     a page whose theme changed is drawn again in its colours."""
     _menu(key="folding_menu", data=None, on_themed_change=_nothing)
+
+
+def from_the_top(view: str) -> None:
+    """Where the page shows another view than before, it is seen from its top; ``view`` tells one
+    from another."""
+    _top(key="from_the_top", data={"view": view})
 
 
 def _nothing() -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import becomes, choose_typed, fill
+from tests.browser.waiting import becomes, choose_typed, eventually, fill
 from tests.training.conftest import paint_textures
 from tools.serve import settle
 
@@ -44,6 +44,7 @@ def test_from_start_to_before_and_after(open_at):
     choose_typed(page, "Initial weights", "test_resnet")
     page.get_by_text("With its published weights").click()
     settle(page)
+    page.get_by_text("All settings").click()
     for label, value in (("Image size, pixels", "32"), ("Batch size", "16"), ("Epochs", "200")):
         fill(page, label, value)
     page.get_by_text("40 + 8 held out").wait_for()
@@ -68,3 +69,23 @@ def test_from_start_to_before_and_after(open_at):
     expect(page.get_by_role("radio", name="Before and after")).to_be_checked()
     page.locator(".ll-ranks").first.wait_for()
     expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()
+
+
+def scrolled(page) -> float:
+    return page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
+
+
+def test_the_start_is_seen_at_once_and_what_a_press_opens_is_seen_from_its_top(open_at):
+    page = open_at("train")
+    start = page.get_by_role("button", name="Start training")
+    start.wait_for()
+    assert start.bounding_box()["y"] < 850, "below the fold"
+    page.set_viewport_size({"width": 1280, "height": 400})
+    page.get_by_role("button", name="Open").last.click()
+    page.get_by_role("button", name="All runs").wait_for()
+    becomes(page, lambda: scrolled(page), 0)
+    page.get_by_role("tab", name="Settings").or_(page.get_by_text("The model's card")).first.hover()
+    page.mouse.wheel(0, 300)
+    eventually(page, lambda: scrolled(page), lambda top: top > 0)
+    settle(page)
+    assert scrolled(page) > 0, "the same view stays where it is"

@@ -4,6 +4,7 @@ import json
 import shlex
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
@@ -14,30 +15,39 @@ from pages.parts.train import setup, state
 from pages.parts.words import count, duration, facts, note, per_second, quiet, size, trouble
 
 
-def panel(recipe: str, values: dict) -> None:
-    """Facts and buttons of a run with these settings, or why it can't be."""
-    if not values["datasets"]:
-        quiet("Choose training data.")
-        return
-    try:
-        found = guard.guarded(lambda: _planned(recipe, values), "The plan of this run")
-    except UserError as error:
-        trouble(error)
-        return
+def panel(recipe: str, values: dict, start: DeltaGenerator) -> None:
+    """Buttons of a run with these settings in their place, or why it can't be; its facts below."""
     job = _measuring(recipe, values)
-    for words in found.notes:
-        note("Fitted to your pictures.", words)
+    with start:
+        found = _offered(recipe, values, job)
+    if found is None:
+        return
     facts(_facts(found, job))
     quiet(_phases(found))
     for source in found.sources:
         quiet(_source(source))
-    _buttons(recipe, values, found, job)
     with st.expander("As a command"):
         st.code(
             shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]),
             language="sh",
             wrap_lines=True,
         )
+
+
+def _offered(recipe: str, values: dict, job: JobStatus | None) -> Plan | None:
+    """The plan of a run, with the buttons that begin it; None (told) where there is none."""
+    if not values["datasets"]:
+        quiet("Choose training data.")
+        return None
+    try:
+        found = guard.guarded(lambda: _planned(recipe, values), "The plan of this run")
+    except UserError as error:
+        trouble(error)
+        return None
+    for words in found.notes:
+        note("Fitted to your pictures.", words)
+    _buttons(recipe, values, found, job)
+    return found
 
 
 def _planned(recipe: str, values: dict) -> Plan:

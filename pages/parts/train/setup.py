@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.services.training.plan import advice
 from pages.parts import cached, cached_train, url_state
@@ -93,11 +94,13 @@ LABELS = {
     "size": "Image size, pixels",
     "batch": "Batch size",
 }
-"""The settings that are seen at once; all others are behind a fold."""
+"""The settings that matter most: how long it takes stands over the start, the others first below
+the fold."""
 
 
-def panel() -> tuple[str, dict]:
-    """The controls; returns the recipe and the values that differ from it."""
+def panel() -> tuple[str, dict, DeltaGenerator]:
+    """The controls; returns the recipe, the values that differ from it, and the place of the start:
+    over everything that needs no choice, so that it is seen at once."""
     caption("A new run", level=2)
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
@@ -111,12 +114,26 @@ def panel() -> tuple[str, dict]:
     quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
     how, name = _start(recipe, table[recipe]["kind"])
     values = {"datasets": _data(), **_network(how, name)}
+    rows = {row["name"]: row for row in setting_rows(recipe, advice(recipe, how))}
+    usual = {row["name"]: row["value"] for row in setting_rows(recipe, {})}
+    length = "minutes" if usual["minutes"] else "epochs"
+    group = f"{recipe}_{how}"
+    given = {length: _field(rows.pop(length), group, LABELS[length])}
+    start = st.container(key="train_go")
+    with st.expander("All settings"):
+        values |= _name()
+        given |= _settings(rows, how, group)
+    changed = {name: value for name, value in given.items() if value != usual[name]}
+    return recipe, {**values, **changed}, start
+
+
+def _name() -> dict:
+    """The name that was given to the result, if any."""
     if st.session_state.pop(TAKEN, False):
         st.session_state[NAME] = ""
     st.text_input("Name of the result", key=NAME, placeholder="chosen for you", max_chars=80)
-    if given := (st.session_state[NAME] or "").strip():
-        values["name"] = given
-    return recipe, {**values, **_settings(recipe, how, values)}
+    given = (st.session_state[NAME] or "").strip()
+    return {"name": given} if given else {}
 
 
 def _first(key: str, value: str, options: list[str]) -> None:
@@ -180,19 +197,13 @@ def _data() -> list[str]:
     )
 
 
-def _settings(recipe: str, how: str, values: dict) -> dict:
-    """The few settings that matter, all others behind a fold; returns what differs."""
-    rows = {row["name"]: row for row in setting_rows(recipe, advice(recipe, how))}
-    usual = {row["name"]: row["value"] for row in setting_rows(recipe, {})}
-    length = "minutes" if usual["minutes"] else "epochs"
-    shown = [length, "lr", *([] if how == "model" else ["size"]), "batch"]
+def _settings(rows: dict[str, dict], how: str, group: str) -> dict:
+    """Those that matter most in two columns, then the others; returns the values by name."""
+    shown = ["lr", *([] if how == "model" else ["size"]), "batch"]
     given: dict = {}
     for pair in (shown[:2], shown[2:]):
         for column, name in zip(st.columns(2, vertical_alignment="bottom"), pair, strict=False):
             with column:
-                given[name] = _field(rows[name], f"{recipe}_{how}", LABELS[name])
-    with st.expander("All settings"):
-        given |= _fields(
-            [row for name, row in rows.items() if name not in (*shown, *HIDDEN)], f"{recipe}_{how}"
-        )
-    return {name: value for name, value in given.items() if value != usual[name]}
+                given[name] = _field(rows[name], group, LABELS[name])
+    others = [row for name, row in rows.items() if name not in (*shown, *HIDDEN)]
+    return given | _fields(others, group)
