@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 
@@ -18,6 +19,29 @@ def report(progress: Progress | None, done: int, total: int) -> None:
     """Call ``progress`` if there is one; raise :class:`Cancelled` when it says stop."""
     if progress is not None and progress(done, total) is False:
         raise Cancelled(f"stopped at {done} of {total}")
+
+
+class Step(StrEnum):
+    """What long work does in turn, as it names it to a progress that plans by that."""
+
+    FETCH = "fetch"
+    """Bytes come over a network; the only step that counts bytes."""
+    UNPACK = "unpack"
+    LOAD = "load"
+    """A file that came is checked; a network is read and compiled."""
+    FORM = "form"
+    """Number formats are tried."""
+    LOOK = "look"
+    """Pictures are prepared for a fit."""
+    FIT = "fit"
+    BASE = "base"
+    """Vectors are made that others follow from."""
+
+
+def doing(progress: Progress | None, step: str) -> Progress | None:
+    """Say which step begins; returns the progress that counts it."""
+    told = getattr(progress, "doing", None)
+    return progress if told is None else told(step)
 
 
 def tell(progress: Progress | None, what: str) -> None:

@@ -1,8 +1,8 @@
 """A small model hub on the loopback interface, as the real one answers: HEAD and GET with
 checksums, ranges and redirects.
 
-It can be told to cut a connection midway, to answer slowly, to lie about a checksum or to fail, and
-it counts requests.
+It can be told to cut a connection midway, to answer slowly, without lengths, to lie about a checksum
+or to fail, and it counts requests.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+PIECE = 1 << 16
+"""Bytes that are sent at once."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -31,6 +33,8 @@ class Hub:
     wrong_checksum: bool = False
     fail_with: int = 0
     piece_delay_s: float = 0.0
+    lengths: bool = True
+    """Whether answers say how long they are."""
     ranges: list[str | None] = field(default_factory=list)
     """The Range header of every GET, in order."""
     heads: int = 0
@@ -145,6 +149,10 @@ class _Handler(BaseHTTPRequestHandler):
                 "X-Linked-Etag": f'"{checksum}"',
                 "X-Linked-Size": str(len(data)),
             }
+        if not self.hub.lengths and status == 200:  # then the end of the connection tells
+            headers = {"Connection": "close", **headers}
+            headers.pop("Content-Length")
+            headers.pop("X-Linked-Size", None)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -152,8 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, data: bytes) -> None:
         limit = self.hub.cut_after.pop(0) if self.hub.cut_after else None
         try:
-            for at in range(0, len(data), 1 << 16):
-                piece = data[at : at + (1 << 16)]
+            for at in range(0, len(data), PIECE):
+                piece = data[at : at + PIECE]
                 self.wfile.write(piece if limit is None else piece[: max(0, limit - at)])
                 self.wfile.flush()
                 if limit is not None and at + len(piece) >= limit:

@@ -3,6 +3,7 @@
     python tools/time_left.py evaluate --datasets catalogue --encoders hsv.12x4x4,hog.8x8 --studies
     python tools/time_left.py train datasets=PATH minutes=3
     python tools/time_left.py --read samples.json    # the figures of a run again
+    python tools/time_left.py --only download        # those of RUNS with this in their names
 
 It starts the job as a page does, asks twice a second what the tray of jobs would say, and prints
 how much of the time after the first tenth lies within a factor of two, and where it was worst.
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +28,10 @@ sys.path.insert(0, str(ROOT))
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
+from core.services.library import adding
 from core.services.training import runs, train
+from tests.hub import PIECE
+from tools import loopback
 
 EVERY_S = 0.5
 FIRST = 0.1
@@ -51,6 +56,11 @@ class Sample:
 
 
 def main(given: Sequence[str]) -> int:
+    if given[:1] == ["--only"]:
+        with tempfile.TemporaryDirectory() as home:
+            os.environ["LOOKALIKE_ARTIFACTS"] = str(Path(home, "artifacts"))
+            print(*measured(Path(home), given[1])["faults"], sep="\n")
+        return 0
     if given[:1] == ["--read"]:
         kept = json.loads(Path(given[1]).read_text())
         seen, whole = [Sample(**one) for one in kept["samples"]], kept["seconds"]
@@ -67,64 +77,111 @@ def main(given: Sequence[str]) -> int:
     return 0
 
 
-RUNS: dict[str, list[str]] = {
-    "build of three encoders, one with a fit, 1,200 photographs": [
-        "build", "--dataset", "PHOTOGRAPHS", "--encoders", ENCODERS,
-    ],
-    "evaluation of them": ["evaluate", "--datasets", "PHOTOGRAPHS", "--encoders", ENCODERS],
-    "evaluation of five encoders on the gallery, with studies": [
-        "evaluate", "--datasets", "catalogue", "--encoders", f"{ENCODERS},hsv.12x4x4,hog.8x8",
-        "--studies",
-    ],
-    "fine-tuning on them, 2 minutes": ["train", "datasets=PHOTOGRAPHS", "minutes=2"],
-    "training from scratch on them, 2 minutes": [
-        "train", "recipe=siamese", "datasets=PHOTOGRAPHS", "minutes=2",
-    ],
-    "index lab, every index": ["tune", "--dataset", "catalogue", "--encoder", BEST, "--again"],
-    "index lab, every index again": [
-        "tune", "--dataset", "catalogue", "--encoder", BEST, "--again",
-    ],
-    "index lab on the photographs, of which nothing is known": [
-        "tune", "--dataset", "PHOTOGRAPHS", "--encoder", BEST,
-    ],
-    "two maps of the gallery": [
-        "map", "--dataset", "catalogue", "--encoders", f"{BEST},hsv.12x4x4", "--set",
-        "neighbours=31",
-    ],
-}  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job to be measured; how quick the loopback hub is then, and whether it says how long its
+    files are."""
+
+    arguments: str
+    mb_s: float = 1.2
+    lengths: bool = True
+
+
+RUNS: dict[str, Run] = {
+    "build of three encoders, one with a fit, 1,200 photographs": Run(
+        f"build --dataset PHOTOGRAPHS --encoders {ENCODERS}"
+    ),
+    "evaluation of them": Run(f"evaluate --datasets PHOTOGRAPHS --encoders {ENCODERS}"),
+    "evaluation of five encoders on the gallery, with studies": Run(
+        f"evaluate --datasets catalogue --encoders {ENCODERS},hsv.12x4x4,hog.8x8 --studies"
+    ),
+    "fine-tuning on them, 2 minutes": Run("train datasets=PHOTOGRAPHS minutes=2"),
+    "training from scratch on them, 2 minutes": Run(
+        "train recipe=siamese datasets=PHOTOGRAPHS minutes=2"
+    ),
+    "index lab, every index": Run(f"tune --dataset catalogue --encoder {BEST} --again"),
+    "index lab, every index again": Run(f"tune --dataset catalogue --encoder {BEST} --again"),
+    "index lab on the photographs, of which nothing is known": Run(
+        f"tune --dataset PHOTOGRAPHS --encoder {BEST}"
+    ),
+    "two maps of the gallery": Run(
+        f"map --dataset catalogue --encoders {BEST},hsv.12x4x4 --set neighbours=31"
+    ),
+    "build of a zip that was added, two encoders": Run(
+        "build --dataset ZIP --encoders hog.8x8,resnet.lookalike"
+    ),
+    "build once more, every picture read first": Run(
+        f"build --dataset PHOTOGRAPHS --encoders tiny.16x16,{BEST} --check-content"
+    ),
+    "download of weights": Run("download --encoder resnet50.tv_in1k", mb_s=5.0),
+    "download of weights from a server that tells no length": Run(
+        "download --encoder mobilenetv3_large_100.ra_in1k", lengths=False
+    ),
+    "build by an encoder whose weights are fetched first": Run(
+        "build --dataset ZIP --encoders hsv.12x4x4,efficientnet_b0.ra_in1k"
+    ),
+    "download of a public set": Run(f"download --dataset {loopback.SET}"),
+}
+FETCHED = ("resnet50.tv_in1k", "mobilenetv3_large_100.ra_in1k", "efficientnet_b0.ra_in1k")
+"""Networks whose weights are on the loopback hub."""
 """What is asked of a fresh artifacts folder, in this order: nothing is known of the machine."""
 GOAL = 0.9
 """So much of the time of every kind has to lie within a factor of two."""
 
 
-def measured(home: Path) -> dict:
-    """The figures of every run, for docs/reliability.md, and as ``faults`` the kinds that miss the
-    goal. Raises UserError where there are no photographs."""
+def measured(home: Path, only: str = "") -> dict:
+    """The figures of every run, or of those with ``only`` in their names, for docs/reliability.md,
+    and as ``faults`` the kinds that miss the goal. Raises UserError where there are no
+    photographs."""
     place = photographs(home / "photographs")
+    places = {"PHOTOGRAPHS": str(place), "ZIP": added(photographs(home / "zipped", 400))}
     found, faults = {}, []
-    for name, arguments in RUNS.items():
-        try:
-            seen, whole = watched([one.replace("PHOTOGRAPHS", str(place)) for one in arguments])
-        except UserError as error:  # the other kinds are measured all the same
-            faults.append(f"Time left, {name}: {error}")
-            continue
-        found[name] = figures(seen, whole)
-        print(name, json.dumps(found[name]), flush=True)
-        if found[name]["within"] < GOAL:
-            print(*rows(seen, whole), sep="\n", flush=True)
-            faults.append(
-                f"Time left, {name}: within a factor of two for {found[name]['within']:.0%} of the"
-                f" time, and {GOAL:.0%} is the goal."
-            )
+    with loopback.hub(home / "plugin", FETCHED, sorted(pets().rglob("*.jpg"))) as hub:
+        for name, run in RUNS.items():
+            if only not in name:
+                continue
+            hub.piece_delay_s, hub.lengths = PIECE / (run.mb_s * 1e6), run.lengths
+            plugged = f"{home / 'plugin'}:{ROOT}" if loopback.SET in run.arguments else ""
+            os.environ["PYTHONPATH"] = plugged
+            try:
+                seen, whole = watched([places.get(one, one) for one in run.arguments.split()])
+            except UserError as error:  # the other kinds are measured all the same
+                faults.append(f"Time left, {name}: {error}")
+                continue
+            found[name] = figures(seen, whole)
+            print(name, json.dumps(found[name]), flush=True)
+            if found[name]["within"] < GOAL:
+                print(*rows(seen, whole), sep="\n", flush=True)
+                faults.append(
+                    f"Time left, {name}: within a factor of two for {found[name]['within']:.0%} of"
+                    f" the time, and {GOAL:.0%} is the goal."
+                )
     return {"runs": found, "faults": faults}
 
 
+def added(folder: Path) -> str:
+    """The locator of a zip of these pictures, added as the Library adds it."""
+    files = [(f"{folder.name}/{path.relative_to(folder)}", path.read_bytes())
+             for path in sorted(folder.rglob("*.jpg"))]  # fmt: skip
+    return adding.add_files(files)
+
+
+def pets() -> Path:
+    """Photographs that stand for a public set."""
+    return given("cats_dogs")
+
+
+def given(name: str) -> Path:
+    """A folder of photographs, found as tests find them. Raises UserError where it is not there."""
+    folder = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data") / name
+    if not folder.is_dir():
+        raise UserError(f"There are no photographs in {folder}.", fix="Set LOOKALIKE_DATA.")
+    return folder
+
+
 def photographs(folder: Path, count: int = 1200) -> Path:
-    """A folder of photographs of ETH-80, a folder for each class; found as tests find them."""
-    data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")
-    classes = [path for path in sorted((data / "eth80").glob("*")) if path.is_dir()]
-    if not classes:
-        raise UserError(f"There are no photographs in {data}.", fix="Set LOOKALIKE_DATA.")
+    """A folder of photographs of ETH-80, a folder for each class."""
+    classes = [path for path in sorted(given("eth80").glob("*")) if path.is_dir()]
     for one in classes:
         files = sorted(one.rglob("*.jpg"))
         each = max(len(files) * len(classes) // count, 1)

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from core.errors import Cancelled, UserError
 from core.services import jobs
 from core.services.library import passed_over
+from core.types import Step
 
 
 def command(
@@ -228,6 +229,8 @@ class Progress:
         self.started: float | None = None
         self.first, self.done, self.total, self.printed = 0, 0, 0, 0.0
         self.told = self.what
+        self.now = ""
+        """The step at work, as core.types.doing names it."""
         self.left: float | None = None
         """Seconds left of all steps, and the share of them that passed, where somebody knows."""
         self.share: float | None = None
@@ -235,12 +238,18 @@ class Progress:
         """Of these seconds those of the step at work; for how long it has counted nothing yet."""
         self.silent: float | None = None
 
+    def doing(self, step: str) -> "Progress":
+        """A step begins."""
+        self.now = step
+        return self
+
     def __call__(self, done: int, total: int) -> bool:
         now = time.monotonic()
         if self.started is None or total != self.total or done < self.done:
             self.started, self.first, self.total = now, done, total
         self.done = done
-        if now - self.printed >= 0.25 or done >= total or self.what != self.told:
+        over = done >= total if total else not done  # bytes may come of which none knows how many
+        if now - self.printed >= 0.25 or over or self.what != self.told:
             self.printed, self.told = now, self.what
             self._show(done, total, now - self.started)
         return True
@@ -275,10 +284,11 @@ class Progress:
 
     def _show(self, done: int, total: int, seconds: float) -> None:
         if self.log:
-            known = {} if self.left is None else self._known()
-            message = self.what
+            known: dict[str, Any] = {} if self.left is None else self._known()
+            if self.now == Step.FETCH:
+                known["bytes"] = True
             jobs.write_line(
-                self.log, state="running", done=done, total=total, message=message, **known
+                self.log, state="running", done=done, total=total, message=self.what, **known
             )
         text = f"{self.what}: {done} of {total}{self._ahead(done, total, seconds)}"
         if not total:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from core.datasets.base import datasets, file_stamp
 from core.datasets.handles import Handle
 from core.datasets.names import shown
 from core.datasets.public import Public
+from core.disk import remove
 from core.errors import Cancelled, UserError
 from core.images import read_file
-from core.types import Item, Progress, Skipped, report
+from core.types import Item, Progress, Skipped, Step, doing, report, saying, tell
 
 Picture = tuple[str, str, dict]
 """Path, label, attributes."""
@@ -221,13 +224,13 @@ class TorchvisionSet(Public):
             return _png(_array(made[split].data[int(row)]))
 
     def download(self, progress: Progress | None = None) -> None:
-        """Fetch, check and unpack through torchvision. ``progress`` gets bytes of the file at hand;
-        stopping is safe."""
+        """Fetch, check and unpack through torchvision. ``progress`` gets bytes of all files, then
+        those that are unpacked; stopping is safe."""
         if self.is_here():
             return
         try:
             os.makedirs(self.folder, exist_ok=True)
-            with _reporting(progress):
+            with _reporting(progress, self.size):
                 self._make_all(download=True)
         except (UserError, OSError) as error:
             raise UserError(
@@ -238,32 +241,62 @@ class TorchvisionSet(Public):
 
 
 @contextmanager
-def _reporting(progress: Progress | None) -> Iterator[None]:
-    """Let torchvision's downloads report to ``progress`` in place of drawing a bar."""
+def _reporting(progress: Progress | None, size: int) -> Iterator[None]:
+    """Let torchvision report the bytes that it fetches and unpacks, ``size`` of them in all, to
+    ``progress`` in place of drawing a bar."""
     from torchvision.datasets import utils
 
-    bar, utils.tqdm = utils.tqdm, partial(_Bar, progress)
+    tars = utils._ARCHIVE_EXTRACTORS
+    before = utils.tqdm, tars[".tar"]
+    utils.tqdm, tars[".tar"] = _Bars(progress, size), partial(_unpack, progress)
     try:
         yield
     finally:
-        utils.tqdm = bar
+        utils.tqdm, tars[".tar"] = before
 
 
-class _Bar:
-    """The part of tqdm that torchvision uses."""
+class _Bars:
+    """The part of tqdm that torchvision uses, one bar for all files of a set."""
 
-    def __init__(self, progress: Progress | None, total: int | None = None, **_: object) -> None:
-        self.progress, self.total, self.done = progress, total or 0, 0
+    def __init__(self, progress: Progress | None, size: int) -> None:
+        self.progress, self.total, self.done = progress, size, 0
+        self._fetching: Progress | None = None
 
-    def __enter__(self) -> _Bar:
+    def __call__(self, total: int | None = None, **_: object) -> _Bars:
+        self.total = max(self.total, self.done + (total or 0))
+        return self
+
+    def __enter__(self) -> _Bars:
+        self._fetching = doing(self.progress, Step.FETCH)
+        tell(self._fetching, "Fetching")
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        doing(self.progress, Step.UNPACK)
 
     def update(self, more: int) -> None:
         self.done += more
-        report(self.progress, self.done, self.total)
+        report(self._fetching, self.done, max(self.total, self.done))
+
+
+def _unpack(progress: Progress | None, archive: str, into: str, *_: object) -> None:
+    """Unpack a tar as torchvision does, counting what was read of it. What is unpacked stands under
+    its name when all of it is there: a part of a set would look like the set."""
+    unpacking, size = doing(progress, Step.UNPACK), os.path.getsize(archive)
+    made = Path(into, ".unpacking")
+    remove(made)
+    with (
+        saying(unpacking, "Unpacking"),
+        open(archive, "rb") as file,
+        tarfile.open(fileobj=file) as tar,
+    ):
+        for member in tar:
+            tar.extract(member, made, filter="data")
+            report(unpacking, file.tell(), size)
+    for one in made.iterdir():
+        remove(Path(into, one.name))
+        os.replace(one, Path(into, one.name))
+    remove(made)
 
 
 def _array(pixels):

@@ -64,6 +64,8 @@ class JobStatus:
     dismissed: bool = False
     passed: float | None = None
     """How much of its seconds has passed, 0 to 1, where the job itself knows."""
+    bytes: bool = False
+    """Whether it counts bytes: something is fetched."""
 
     @property
     def active(self) -> bool:
@@ -212,6 +214,7 @@ def _status(job: str) -> JobStatus:
         noted["started"],
         last.get("time", noted["started"]),
         passed=last.get("share"),
+        bytes=last.get("bytes", False),
     )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import exp, log
 from typing import Any
 
-from core.types import Progress, report, tell
+from core.types import Progress, Step, doing, report, tell
 
 WINDOW_S, LINES = 20.0, 4
 """The rate is that of the last so many seconds, or of so many reports where these took longer: a
@@ -56,6 +56,9 @@ KIND_OFF, MACHINE_OFF = 2.5, 3.0
 the machine from what was expected of it: nothing was measured on it yet, or other programs run."""
 FIRST = "first"
 """The kind of the seconds before a step begins to count."""
+NETWORK = Step.FETCH
+"""The kind of steps that wait for a network: nothing is known of it before bytes came, and it says
+nothing of the machine."""
 OVERRUN = 0.25
 """Of a step that takes longer than expected and says nothing, so much of its time is still left."""
 
@@ -72,22 +75,18 @@ class _Step:
     """Whether that was measured in this very run, as slow as the machine is now."""
     first: float = 0.0
     """Expected seconds before its first count: processes begin, files open, libraries load."""
+    units: int = 0
+    """What it is expected to count, for one that can't tell that itself."""
     start: float | None = None
     """What these seconds were, and those of all that was counted at the rate that followed."""
     counted: float | None = None
 
 
-class Inside:
-    """The progress of one step. Steps within it that know what is left of them say so here."""
+class _Within:
+    """A progress of work that belongs to steps."""
 
-    def __init__(self, steps: "Steps", key: Hashable) -> None:
-        self._steps, self._key = steps, key
-        self.left: float | None = None
-        self.share: float | None = None
-        self.step: float | None = None
-        self.silent: float | None = None
-        self.at = 0.0
-        """When this was said, by the clock of the steps."""
+    def __init__(self, steps: "Steps") -> None:
+        self._steps = steps
 
     @property
     def what(self) -> str:
@@ -97,6 +96,42 @@ class Inside:
     @what.setter
     def what(self, words: str) -> None:
         self._steps.what = words
+
+    def doing(self, step: str) -> Progress:
+        """A step that was not planned begins within these."""
+        doing(self._steps.progress, step)
+        return self
+
+    def __call__(self, done: int, total: int) -> bool:
+        return self._steps.passed_on(done, total)
+
+
+class Named(_Within):
+    """The progress of work that names its steps: those planned as (step, ``of``) are begun when it
+    does."""
+
+    def __init__(self, steps: "Steps", of: Hashable) -> None:
+        super().__init__(steps)
+        self._of = of
+
+    def doing(self, step: str) -> Progress:
+        """Begin a step, and return its progress; this one where it was not planned."""
+        key = step, self._of
+        return self._steps.begin(key) if self._steps.plans(key) else super().doing(step)
+
+
+class Inside(_Within):
+    """The progress of one step. Steps within it that know what is left of them say so here."""
+
+    def __init__(self, steps: "Steps", key: Hashable) -> None:
+        super().__init__(steps)
+        self._key = key
+        self.left: float | None = None
+        self.share: float | None = None
+        self.step: float | None = None
+        self.silent: float | None = None
+        self.at = 0.0
+        """When this was said, by the clock of the steps."""
 
     def __call__(self, done: int, total: int) -> bool:
         return self._steps.reported(self._key, done, total)
@@ -136,9 +171,17 @@ class Steps:
     def what(self, words: str) -> None:
         tell(self.progress, words)
 
-    def add(self, key: Hashable, kind: str, seconds: float, first: float = 0.0) -> None:
-        """One more step, to be begun later; ``first``: besides, seconds before its first count."""
-        self._steps.setdefault(key, _Step(kind, max(seconds, 1e-3), first=first))
+    def add(
+        self, key: Hashable, kind: str, seconds: float, first: float = 0.0, units: int = 0
+    ) -> None:
+        """One more step, to be begun later; ``first``: besides, seconds before its first count;
+        ``units``: what it counts in all, where it does not say."""
+        made = _Step(kind, max(seconds, 1e-3), first=first, units=units)
+        self._steps.setdefault(key, made)
+
+    def plans(self, key: Hashable) -> bool:
+        """Whether there is such a step."""
+        return key in self._steps
 
     def expect(self, key: Hashable, seconds: float, *, sure: bool = False) -> None:
         """More is known now of a step that has not ended; nothing where there is no such step.
@@ -151,16 +194,20 @@ class Steps:
         """Begin a step, which ends the one before it, and return its progress."""
         if self._inside is None or key != self._now:
             self.end()
-            self._steps.setdefault(key, _Step(str(key), 1e-3))
+            step = self._steps.setdefault(key, _Step(str(key), 1e-3))
+            step.spent = step.counted = None
             self._now, self._since, self._lines = key, self.clock(), []
             self._inside = Inside(self, key)
+            doing(self.progress, step.kind)
             self._tell()
         return self._inside
 
     def reported(self, key: Hashable, done: int, total: int) -> bool:
         """A step reports how far it is."""
         if key == self._now:
-            self._steps[key].worked = True
+            step = self._steps[key]
+            step.worked = True
+            total = total or (done and max(step.units, done))
             self._note(done, total)
         return self(done, total)
 
@@ -223,6 +270,9 @@ class Steps:
         shown: Any = self.progress
         if not hasattr(shown, "left"):
             return
+        if self._waits() and not rate(self._lines):
+            shown.left = shown.share = shown.step = shown.silent = None
+            return
         shown.left, shown.share = self.left(), self.share()
         if isinstance(shown, Inside):
             shown.at = self.clock()
@@ -232,6 +282,10 @@ class Steps:
         else:
             shown.step = self._left_of_step()
             shown.silent = None if self._far() else self.clock() - self._since
+
+    def _waits(self) -> bool:
+        """Whether the step at work is the network's."""
+        return self._now is not None and self._steps[self._now].kind == NETWORK
 
     def _far(self) -> float:
         """The share of the step at work, by what it reported last."""
@@ -269,7 +323,7 @@ class Steps:
         last = self._lines[-1]
         measured = (last["total"] - last["done"]) / speed
         measured = max(measured - (since - last["time"]), measured / 2)
-        weight = min(far / TOLD, 1.0)
+        weight = 1.0 if self._waits() else min(far / TOLD, 1.0)
         return weight * measured + (1 - weight) * guess
 
     def _left_unseen(self, step: _Step, spent: float) -> float:
@@ -305,14 +359,16 @@ class Steps:
         else:
             own = [step.expected for step in steps if step.kind == kind]
         same = [(expected, spent) for of, expected, spent in pairs if of == kind]
-        return _ratio(same, sum(own) / max(len(own), 1) / 2, self._in_all(pairs))
+        prior = 1.0 if kind == NETWORK else self._in_all(pairs)
+        return _ratio(same, sum(own) / max(len(own), 1) / 2, prior)
 
     def _in_all(self, pairs: Sequence[tuple[str, float, float]]) -> float:
         """What all kinds have in common, by the mean of their logarithms: each differs from it by a
         factor of its own as large as ``off``, and it from 1 by ``MACHINE_OFF``."""
-        little = PRIOR * sum(step.expected for step in self._steps.values())
+        steps = (step for step in self._steps.values() if step.kind != NETWORK)
+        little = PRIOR * sum(step.expected for step in steps)
         weights, logs = 0.0, 0.0
-        for kind in {of for of, _, _ in pairs}:
+        for kind in {of for of, _, _ in pairs} - {NETWORK}:
             expected = sum(one for of, one, _ in pairs if of == kind)
             spent = sum(one for of, _, one in pairs if of == kind)
             weight = expected / (expected + little)
@@ -329,8 +385,9 @@ class Steps:
         found += [(FIRST, step.first, step.start or 0.0) for step in over if step.first]
         step = self._steps.get(self._now)
         if step is not None and not step.sure and (far := self._far()) > TOLD:
-            spent = self.clock() - self._since
-            found.append((step.kind, step.expected * far, self._measured(step, spent)[1]))
+            start, counted = self._measured(step, self.clock() - self._since)
+            found.append((step.kind, step.expected * far, counted))
+            found += [(FIRST, step.first, start)] if step.first else []
         return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from core import store
 from core.disk import flush_file, flush_folder, make_folder
 from core.errors import UserError
-from core.types import Progress, report
+from core.types import Progress, Step, doing, report, saying
 from core.weights import files
 
 CONNECT_S, READ_S = 5, 20
@@ -33,16 +33,19 @@ def fetch(source: Source, target: Path, progress: Progress | None = None) -> str
 
     Raises:
         UserError: the server can't be reached or refuses, or the file is not what was promised.
-        Cancelled: ``progress(done_bytes, total_bytes)`` said stop; what has come is kept for the
-            next try.
+        Cancelled: ``progress(done_bytes, total_bytes)`` said stop (0 in all where the server does
+            not tell); what has come is kept for the next try.
     """
     part = _part(source)
     with store.writing(part.parent):
         make_folder(part.parent)
         make_folder(target.parent)
         store.check_space(part.parent, source.size - _size(part) + (64 << 20))
-        _fetch_all(source, part, progress)
-        digest = _checked(source, part)
+        fetching = doing(progress, Step.FETCH)
+        with saying(fetching, "Fetching"):
+            _fetch_all(source, part, fetching)
+        with saying(doing(progress, Step.LOAD), "Checking"):
+            digest = _checked(source, part)
         flush_file(part)
         os.replace(part, target)
         flush_folder(target.parent)
@@ -96,12 +99,13 @@ def _append(source: Source, part: Path, progress: Progress | None) -> None:
             raise requests.ConnectionError("the part kept does not fit the file")
         _refuse_unless_good(source, answer.status_code)
         done = done if answer.status_code == 206 else 0
-        total = source.size or done + int(answer.headers.get("Content-Length", 0))
+        length = int(answer.headers.get("Content-Length", 0))
+        total = source.size or (length and done + length)
         with open(part, "ab" if done else "wb") as file:
             for piece in answer.iter_content(PIECE):
                 file.write(piece)
                 done += len(piece)
-                report(progress, done, max(total, done))
+                report(progress, done, total and max(total, done))
 
 
 def _refuse_unless_good(source: Source, status: int) -> None:

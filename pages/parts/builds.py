@@ -145,13 +145,13 @@ def failed(locator: str) -> JobStatus | None:
 
 
 def progress_words(job: JobStatus) -> str:
-    """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB
-    per second · 22 s left``; with what it counts where it says so: ``Learning: 3 of 40 · ...``; of
-    what counts nothing ``Loading ... · 40 s left``."""
+    """``1,200 of 2,720 · 350 per second · 4 s left``; with what it counts where it says so:
+    ``Fetching: 12.0 MB of 103 MB · 4.1 MB per second · 22 s left``; of what counts nothing
+    ``Loading ... · 40 s left``."""
     parts = [_far(job)]
     unlike = job.arguments[0] in ("evaluate", "tune", "map")  # their parts have no one rate
     if job.rate and job.total and not unlike:
-        rate = size(job.rate) if job.arguments[0] == "download" else per_second(job.rate)
+        rate = size(job.rate) if job.bytes else per_second(job.rate)
         parts.append(f"{rate} per second")
     left = _run_left(job) if _trains(job) else job.seconds_left
     if left is not None:
@@ -176,10 +176,10 @@ def _trains(job: JobStatus) -> bool:
 def _far(job: JobStatus) -> str:
     """How far it is, and at what, as far as a page says that."""
     said = job.message[:1].isupper()  # what a command calls its own work is not for pages
-    if not job.total:
+    if not job.total and not job.done:
         return job.message if said else "Starting"
-    fetched = job.arguments[0] == "download"
-    far = f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
+    done, total = (size(one) if job.bytes else f"{one:,}" for one in (job.done, job.total))
+    far = f"{done} of {total}" if job.total else f"{done} so far"
     return f"{job.message}: {far}" if said else far
 
 

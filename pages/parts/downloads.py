@@ -81,7 +81,7 @@ def _offer(kind: str, name: str, title: str, job: JobStatus | None) -> None:
 
 def _running(job: JobStatus, title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        quiet(builds.progress_words(job) if job.total else "Connecting")
+        quiet(builds.progress_words(job))
         if press.button(
             "Cancel",
             key=f"cancel_row_{job.id}",
@@ -89,4 +89,4 @@ def _running(job: JobStatus, title: str) -> None:
         ):
             builds.stop(job.id)
             st.rerun()
-    st.progress(job.done / job.total if job.total else 0.0)
+    st.progress(builds.share(job) or 0.0)

@@ -25,8 +25,8 @@ def column(row: dict) -> dict | None:
         return {
             "state": "busy",
             "headline": "Downloading the text encoder",
-            "message": builds.progress_words(job) if job.total else "Connecting",
-            "progress": job.done / job.total if job.total else None,
+            "message": builds.progress_words(job),
+            "progress": builds.share(job),
             "actions": [[STOP, "Cancel"]],
         }
     if text["state"] == "ready":

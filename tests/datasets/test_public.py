@@ -15,6 +15,7 @@ from core.datasets.sop import StanfordProducts
 from core.datasets.torchvision_sets import TABLE, TorchvisionSet
 from core.errors import Cancelled, UserError
 from core.images import decode
+from core.types import Step
 from tests.datasets import public_trees
 from tests.datasets.layouts import folder
 from tests.datasets.public_trees import PUBLIC_TREES, accept_made_files
@@ -187,6 +188,22 @@ def test_a_missing_picture_is_passed_over(put):
     assert [one.id for one in dataset.skipped] == ["food-101/images/waffles/1.jpg"]
 
 
+class Watching:
+    """A progress that notes what is counted of each step, and stops in one of them."""
+
+    def __init__(self, stop: str = "") -> None:
+        self.stop, self.step = stop, ""
+        self.told: dict[str, list[tuple[int, int]]] = {}
+
+    def doing(self, step: str) -> Watching:
+        self.step = step
+        return self
+
+    def __call__(self, done: int, total: int) -> bool:
+        self.told.setdefault(self.step, []).append((done, total))
+        return not (done and self.step == self.stop)
+
+
 @pytest.fixture
 def served(tmp_path):
     """Food-101's archive, small, on loopback."""
@@ -223,11 +240,15 @@ def test_download_reports_checks_and_unpacks(artifacts, monkeypatch, served):
     accept_made_files(monkeypatch)
     next((artifacts / "datasets" / "food101").glob("*.tar.gz")).unlink()
     with pytest.raises(Cancelled):
-        dataset.download(lambda done, total: False)
+        dataset.download(Watching(Step.FETCH))
     next((artifacts / "datasets" / "food101").glob("*.tar.gz")).unlink()
-    seen = []
-    dataset.download(lambda done, total: seen.append((done, total)) or True)
-    assert seen[-1][0] == seen[-1][1] > 0
+    with pytest.raises(Cancelled):
+        dataset.download(Watching(Step.UNPACK))
+    assert dataset.state().kind == "download", "half of what is packed is not the set"
+    seen = Watching()
+    dataset.download(seen)
+    assert seen.told[Step.UNPACK][-1][0] == seen.told[Step.UNPACK][-1][1] > 0
+    assert not (artifacts / "datasets" / "food101" / ".unpacking").exists()
     assert dataset.state().kind == "ready"
     assert len(dataset.items) == 8
     dataset.download(lambda done, total: pytest.fail("nothing is fetched twice"))

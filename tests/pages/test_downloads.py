@@ -126,10 +126,10 @@ def test_a_data_set_is_fetched_by_the_same_command_and_not_twice(open_page, monk
     assert started == [("Download Oxford Flowers 102", ("download", "--dataset", "flowers102"))]
     id, now = "20260101-000000-abcdef", time.time()
     running = jobs.JobStatus(
-        id, *started[0], "running", 30 << 20, 345 << 20, 4e6, 82.0, "", now, now
+        id, *started[0], "running", 30 << 20, 345 << 20, 4e6, 82.0, "Fetching", now, now, bytes=True
     )
     monkeypatch.setattr(jobs, "listing", lambda active_only=False: [running])
     cached.forget_all()
     app = open_page("library")
     assert "flowers102" not in buttons(app, "dataset")
-    assert "31.5 MB of 362 MB · 4.0 MB per second · 82 s left" in html(app)
+    assert "Fetching: 31.5 MB of 362 MB · 4.0 MB per second · 82 s left" in html(app)

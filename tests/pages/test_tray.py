@@ -36,6 +36,13 @@ def test_what_counts_nothing_says_its_time_left():
     )
 
 
+def test_bytes_of_which_nobody_knows_how_many_come_are_no_share():
+    about = {"state": "running", "message": "Fetching", "done": 12_000_000, "bytes": True}
+    fetching = replace(job("running"), **about)
+    assert builds.progress_words(fetching) == "Fetching: 12.0 MB so far"
+    assert builds.share(fetching) is None
+
+
 def test_a_training_is_as_far_as_its_time_and_not_as_its_phase(monkeypatch):
     """All pictures are read, and hardly a tenth is over."""
     monkeypatch.setattr(builds, "_run_left", lambda job: 90.0)

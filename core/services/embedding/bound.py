@@ -28,7 +28,7 @@ from core.items import among
 from core.services.embedding import crops, embed, points, stored
 from core.services.embedding.encoding import feed, gone, prepare_one
 from core.services.hosting import limits
-from core.types import Embeddings, Item, Progress, report, saying
+from core.types import Embeddings, Item, Progress, Step, doing, report, saying
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
 # crops: names of the form NAME@DETECTOR are found from now on
@@ -40,8 +40,6 @@ COMPILED = 256
 """From this many pictures left to encode the seconds that compiling takes pay for themselves."""
 SAMPLE = 256
 """Pictures that number formats are tried on."""
-CHOOSING = "Choosing the number format"
-"""What is said meanwhile, by which a build knows that the trial has begun."""
 FIT_SAMPLE = 600
 """Pictures that a fit looks at: a fixed pseudo-random choice from the gallery."""
 
@@ -114,8 +112,8 @@ def fit_on_pictures(
     dataset: Dataset, encoder: Encoder, progress: Progress | None = None
 ) -> tuple[dict[str, np.ndarray], float]:
     """Fit on prepared pictures of the gallery; and the seconds of the fit itself. ``progress``
-    counts the pictures, and the fit as a quarter as many."""
-    chosen = sample(dataset)
+    counts the pictures, then what the fit counts."""
+    chosen, looking = sample(dataset), doing(progress, Step.LOOK)
     prepared: list[np.ndarray] = []
     seen = 0
     for batch in feed(dataset, chosen, [encoder], encoder.batch):
@@ -123,26 +121,15 @@ def fit_on_pictures(
         if absent := sum(one.absent for one in batch):
             raise gone(dataset, absent)
         seen += len(batch)
-        report(progress, seen, fit_units(len(chosen)))
+        report(looking, seen, len(chosen))
     if not prepared:
         raise UserError(
             f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be"
             " fitted."
         )
-
-    def fitting(done: int, total: int) -> bool:
-        whole = fit_units(len(chosen))
-        at = len(chosen) + (whole - len(chosen)) * done / max(total, 1)
-        return progress is None or progress(round(at), whole)
-
     started = time.perf_counter()
-    arrays = encoder.fit(prepared, fitting)
+    arrays = encoder.fit(prepared, doing(progress, Step.FIT))
     return arrays, time.perf_counter() - started
-
-
-def fit_units(pictures: int) -> int:
-    """What a fit on so many pictures counts in its progress: they, and a quarter as many."""
-    return pictures + pictures // 4
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -303,7 +290,7 @@ def _fitted(
         with saying(progress, f"Fitting {encoder.title or encoder.name}"):
             return fit_on_pictures(dataset, encoder, progress)
     base = prepared(dataset, encoder.base, progress).encoder
-    embed.embed(dataset, [base], progress)
+    embed.embed(dataset, [base], doing(progress, Step.BASE))
     started = time.perf_counter()
     arrays = encoder.fit(gallery_vectors(dataset, base), progress)
     return arrays, time.perf_counter() - started
@@ -329,7 +316,8 @@ def _choose_format(
     if may_measure and embed.pending(dataset, encoder) >= COMPILED:
         encoder.compile(progress)
     if not forced and built is None and may_measure and len(dataset.items) >= WORTH:
-        with saying(progress, f"{CHOOSING} of {encoder.title or encoder.name}"):
+        words = f"Choosing the number format of {encoder.title or encoder.name}"
+        with saying(doing(progress, Step.FORM), words):
             _measure(dataset, encoder, progress)
 
 

@@ -18,19 +18,10 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import embed, points, stored
-from core.services.embedding.bound import (
-    CHOOSING,
-    COMPILED,
-    SAMPLE,
-    WORTH,
-    bound,
-    fit_units,
-    is_ahead,
-    sample,
-)
+from core.services.embedding.bound import COMPILED, SAMPLE, WORTH, bound, is_ahead, sample
 from core.services.embedding.encoding import MAX_WORKERS
-from core.services.steps import Inside, Steps
-from core.types import Progress
+from core.services.steps import Named, Steps
+from core.types import Progress, Step
 from core.weights import graphs
 
 ENOUGH = 200
@@ -49,7 +40,10 @@ BEGIN_S = 1.5
 """Before the first pictures of a pass come back: worker processes begin, each with its imports."""
 END_S = 0.3
 """The index of an encoder, and what is usual in it."""
-LOAD, FORM, LOOK, FIT, BASE = "load", "form", "look", "fit", "base"
+FIT_SHARE = 0.25
+"""A fit takes such a share of what its pictures took, where none was measured."""
+FETCH_BYTES_S = 5e6
+"""Bytes a second of a network before any came."""
 POINTS, ENCODE, END = "key points", "encode", "end"
 PICTURES = "pictures"
 """The kind of all steps that read pictures and encode them."""
@@ -137,7 +131,6 @@ class Passes:
 
     def __init__(self, progress: Progress | None, dataset: Dataset, names: Sequence[str]) -> None:
         self.steps = Steps(progress)
-        self._looked = self._units = 0
         self._fits: dict[str, list[Hashable]] = {}
         self._own: dict[str, tuple[int, float]] = {}
         """Encoder -> pictures that it has to encode in the pass over them, seconds for each."""
@@ -149,19 +142,19 @@ class Passes:
         for name in names:
             encoder = encoders.get(name)
             self._fits[name] = []
-            self._add(name, LOAD, LOAD, _loading(dataset, encoder))
+            if size := _to_fetch(encoder):
+                self._add(name, Step.FETCH, Step.FETCH, size / FETCH_BYTES_S, units=size)
+            self._add(name, Step.LOAD, Step.LOAD, _loading(dataset, encoder))
             each = seconds_each(encoder, times)
-            self._add(name, FORM, FORM, _trial_seconds(dataset, encoder))
+            self._add(name, Step.FORM, Step.FORM, _trial_seconds(dataset, encoder))
             if encoder.base is not None:
                 base = encoders.get(encoder.base)
                 seconds = _pending(dataset, base) * seconds_each(base, times)
-                self._add(name, BASE, PICTURES, seconds, BEGIN_S)
+                self._add(name, Step.BASE, PICTURES, seconds, BEGIN_S)
             elif is_ahead(dataset, encoder):
-                self._looked = self._looked or len(sample(dataset))
-                self._units = fit_units(self._looked)
-                self._add(name, LOOK, f"{PICTURES} {name}", self._looked * each, BEGIN_S)
-                shape = (self._units - self._looked) * each
-                self._add(name, FIT, f"fit {name}", fit_seconds(name) or shape)
+                look = len(sample(dataset)) * each
+                self._add(name, Step.LOOK, f"{PICTURES} {name}", look, BEGIN_S)
+                self._add(name, Step.FIT, f"fit {name}", fit_seconds(name) or FIT_SHARE * look)
                 self._own[name] = len(dataset.items), each
             elif encoder.tier != "imported":
                 self._own[name] = _pending(dataset, encoder), each
@@ -176,10 +169,12 @@ class Passes:
     def _encoding(self) -> float:
         return sum(count * each for count, each in self._own.values())
 
-    def _add(self, name: str, step: str, kind: str, seconds: float, first: float = 0.0) -> None:
+    def _add(
+        self, name: str, step: Step, kind: str, seconds: float, first: float = 0.0, units: int = 0
+    ) -> None:
         if seconds:
             self._fits[name].append((step, name))
-            self.steps.add((step, name), kind, seconds, first)
+            self.steps.add((step, name), kind, seconds, first, units)
 
     def fitting(self, name: str) -> Progress:
         """Progress of what readies an encoder: a download, a fit, vectors that it follows from."""
@@ -193,11 +188,9 @@ class Passes:
         self._as_compiled(name)
 
     def choosing(self, name: str) -> None:
-        """The trial of number formats begins."""
-        if (FORM, name) in self._fits.get(name, ()):
-            self._as_compiled(name)
-            self.steps.expect((FORM, name), _tried(encoders.get(name)))
-            self.steps.begin((FORM, name))
+        """The trial of number formats begins: what it takes, the compiled network tells."""
+        self._as_compiled(name)
+        self.steps.expect((Step.FORM, name), _tried(encoders.get(name)))
 
     def _as_compiled(self, name: str) -> None:
         """Expect of an encoder what its first pictures took when it was compiled."""
@@ -218,51 +211,27 @@ class Passes:
         self.steps.end(POINTS, ENCODE)
         return self.steps.begin(END)
 
-    def step_of(self, name: str, done: int, total: int) -> tuple[Hashable, int, int] | None:
-        """Which step of an encoder counts so, and how far it is; None where it is none of them."""
-        mine = self._fits.get(name, ())
-        if not total:
-            return None
-        if (LOOK, name) in mine and total == self._units:
-            rest = done - self._looked
-            if rest <= 0:
-                return (LOOK, name), done, self._looked
-            return (FIT, name), rest, total - self._looked
-        return ((BASE, name), done, total) if (BASE, name) in mine else None
 
-
-class _Fitting:
+class _Fitting(Named):
     """A progress that says which step of an encoder it is of."""
 
     def __init__(self, passes: Passes, name: str) -> None:
-        self.passes, self.name = passes, name
-        self._inside: dict[Hashable, Inside] = {}
+        super().__init__(passes.steps, name)
+        self._passes, self._name = passes, name
 
-    @property
-    def what(self) -> str:
-        return self.passes.steps.what
-
-    @what.setter
-    def what(self, words: str) -> None:
-        if words.startswith(CHOOSING):
-            self.passes.choosing(self.name)
-        self.passes.steps.what = words
-
-    def __call__(self, done: int, total: int) -> bool:
-        found = self.passes.step_of(self.name, done, total)
-        if found is None:
-            return self.passes.steps.passed_on(done, total)
-        key, done, total = found
-        if key not in self._inside:
-            self._inside[key] = self.passes.steps.begin(key)
-        return self._inside[key](done, total)
+    def doing(self, step: str) -> Progress:
+        if step == Step.FORM:
+            self._passes.choosing(self._name)
+        return super().doing(step)
 
 
 def build_seconds(dataset: Dataset, name: str, times: BuildTimes) -> float:
     """Expected seconds of a build of one encoder of which nothing is there."""
     encoder = encoders.get(name)
     base = encoders.get(encoder.base) if encoder.base else encoder
-    return _loading(dataset, base) + BEGIN_S + _pending(dataset, base) * seconds_each(base, times)
+    fetch = _to_fetch(base) / FETCH_BYTES_S
+    encode = _pending(dataset, base) * seconds_each(base, times)
+    return fetch + _loading(dataset, base) + BEGIN_S + encode
 
 
 def seconds_each(encoder: Encoder, times: BuildTimes) -> float:
@@ -303,6 +272,12 @@ def _pending(dataset: Dataset, encoder: Encoder) -> int:
         return embed.pending(dataset, bound(dataset, encoder.name).encoder)
     except UserError:  # it has to be fitted first
         return len(dataset.items)
+
+
+def _to_fetch(encoder: Encoder) -> int:
+    """Bytes of weights that are not here; 0 where they are, or nobody knows."""
+    state = encoder.state()
+    return state.bytes if state.kind == "download" else 0
 
 
 def _loading(dataset: Dataset, encoder: Encoder) -> float:

@@ -2,7 +2,8 @@
 and of detectors; and networks compiled for this processor beforehand, when the product is set up or
 by command."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
@@ -14,10 +15,17 @@ from core.encoders.base import encoders
 from core.encoders.compilable import Compilable
 from core.errors import UserError
 from core.services.embedding import detecting
+from core.services.embedding.passes import FETCH_BYTES_S
 from core.services.library import library
 from core.services.search.mixing import reads_none
-from core.types import Progress, report
+from core.services.steps import Named, Steps
+from core.types import Progress, Step, doing, report, saying
 from core.weights import compiled
+
+UNPACK_BYTES_S = 4e7
+"""Bytes a second of an archive that is unpacked."""
+IMPORT_S, LOAD_S = 2.0, 2.0
+"""Libraries are imported before the first byte; weights that came are checked and read."""
 
 
 def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
@@ -28,8 +36,9 @@ def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
             says where).
     """
     dataset = datasets.get(name)
-    if dataset.state().kind != "ready":
-        dataset.download(progress)
+    if (state := dataset.state()).kind != "ready":
+        with _watched(progress, dataset.title, state.bytes, unpacks=True) as watched:
+            dataset.download(watched)
     return library.dataset_row(name)
 
 
@@ -41,8 +50,9 @@ def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
             weights.
     """
     encoder = encoders.get(name)
-    if encoder.state().kind != "ready":
-        encoder.load(progress)
+    if (state := encoder.state()).kind != "ready":
+        with _watched(progress, encoder.title, state.bytes) as watched:
+            encoder.load(watched)
     return library.encoder_row(encoder)
 
 
@@ -55,8 +65,9 @@ def fetch_text(name: str, progress: Progress | None = None) -> dict:
     encoder = encoders.get(name)
     if encoder.words is None:
         raise reads_none(encoder)
-    if encoder.words.state().kind != "ready":
-        encoder.words.load(progress)
+    if (state := encoder.words.state()).kind != "ready":
+        with _watched(progress, encoder.title, state.bytes) as watched:
+            encoder.words.load(watched)
     return library.encoder_row(encoder)
 
 
@@ -68,9 +79,26 @@ def fetch_detector(name: str, progress: Progress | None = None) -> dict:
             weights.
     """
     detector = detectors.get(name)
-    if detector.state().kind == "download":
-        detector.load(progress)
+    if (state := detector.state()).kind == "download":
+        with _watched(progress, detector.title, state.bytes) as watched:
+            detector.load(watched)
     return detecting.detector_row(detector)
+
+
+@contextmanager
+def _watched(
+    progress: Progress | None, title: str, size: int, unpacks: bool = False
+) -> Iterator[Named]:
+    """The progress of a download of about ``size`` bytes, 0 where that is not known, and of what
+    follows it."""
+    steps = Steps(progress)
+    steps.add((Step.FETCH, title), Step.FETCH, size / FETCH_BYTES_S, IMPORT_S, size)
+    then, seconds = (Step.UNPACK, size / UNPACK_BYTES_S) if unpacks else (Step.LOAD, LOAD_S)
+    steps.add((then, title), then, seconds)
+    watched = Named(steps, title)
+    with saying(doing(watched, Step.FETCH), f"Loading {title}"):
+        yield watched
+    steps.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def _measure(run: str, at_work: JobStatus | None) -> None:
 def _running(job: JobStatus) -> None:
     with st.container(key="panel_job_effect"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            row_html(job.title, builds.progress_words(job) if job.total else "Starting")
+            row_html(job.title, builds.progress_words(job))
             if press.button("Cancel", key="cancel_effect"):
                 builds.stop(job.id)
                 cached_train.forget()
