@@ -28,6 +28,7 @@ from pages.parts.answers import Gathered
 from pages.parts.cached import left
 from pages.parts.given import opening
 from pages.parts.guard import run
+from pages.parts.library import path
 from pages.parts.link import View
 from pages.parts.shell import shell
 from pages.parts.words import note
@@ -58,6 +59,7 @@ def main() -> None:
         export.button(view, gathered.answers, gathered.together)
     with board:
         url_state.tell(st.session_state[link.REMARKS])
+        path.onward(view.dataset, "Evaluate")
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view, gathered)

@@ -10,6 +10,7 @@ from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics, url_state
 from pages.parts.choosing import segments
 from pages.parts.guard import guarded, run
+from pages.parts.library import path
 from pages.parts.metrics import (
     audit,
     board,
@@ -78,6 +79,7 @@ def main() -> None:
     with answer:
         remarks = st.container()
         _view(chosen, cells)
+        path.onward(entry.locator, "Improve")
     with card:
         panel.protocol_card(chosen, cells)
     with actions:

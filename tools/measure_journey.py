@@ -36,8 +36,8 @@ class Walk:
         self.page, self.clicks, self.marks = page, 0, []
         self.began = time.monotonic()
 
-    def click(self, name: str, role: str = "button") -> None:
-        self.page.get_by_role(role, name=name).first.click(timeout=WAIT_MS)
+    def click(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).first.click(timeout=WAIT_MS)
         self.clicks += 1
 
     def reached(self, what: str) -> None:
@@ -62,7 +62,6 @@ def walk(page, address: str, archive: bytes, pictures: int) -> Walk:
     way.click(f"Compare {ENCODERS} encoders")
     page.locator(".column").nth(ENCODERS - 1).locator(".hit").first.wait_for(timeout=WAIT_MS)
     way.reached("their hits stand side by side")
-    way.click("Pictures, builds, evaluation", "link")
     way.click("Evaluate")
     page.get_by_text("has the highest mAP").wait_for(timeout=WAIT_MS)
     way.reached("the verdict, with its certainty")

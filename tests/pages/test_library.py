@@ -258,7 +258,10 @@ def test_a_build_runs_as_a_job_and_leads_to_compare(open_page, pictures):
     again = open_page("library", set=locator, view=place.ENCODERS)
     assert "Build Tiny image for pictures" in html(again), "in the tray"
     assert again.button(key="path_compare").label == "Compare 1 encoder"
-    open_page("compare", dataset=locator, encoders="tiny.16x16")
+    compare = open_page("compare", dataset=locator, encoders="tiny.16x16")
+    assert "Next: Evaluate" in html(compare)
+    assert compare.button(key="path_evaluate").label.startswith("Evaluate")
+    assert "Next: " not in html(open_page("compare")), "the embedded gallery is nobody's way"
     later = open_page("library", set=locator)
     assert later.button(key="path_evaluate"), "another visit knows that it was compared"
     again.multiselect(key="keep_build_encoders").set_value(["tiny.16x16"]).run()
@@ -293,6 +296,10 @@ def test_the_path_of_a_set_says_what_is_next(open_page, report, judged):
     assert 'class="next" aria-current=step' in said
     assert said.index("Evaluate") < said.index('class="next"') < said.index("Improve")
     assert "evaluated: best " in html(open_page("library"))
+    assert "Next: " not in html(open_page("compare", dataset=locator)), "it is evaluated"
+    metrics = open_page("metrics", report=report)
+    assert "Next: Improve" in html(metrics)
+    assert metrics.button(key="path_improve")
     app = open_page("library", set=locator, view=place.EVALUATION)
     assert "3 encoders" in html(app)
     assert app.button(key="set_metrics").label == "Open in Metrics"

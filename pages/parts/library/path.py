@@ -1,4 +1,5 @@
-"""The line at the top of a data set's page: where it is, what is next, and one button for that."""
+"""The way of a data set, with one button for what is next: a line at the top of its page, and what
+follows on the pages that its steps lead to."""
 
 from html import escape
 
@@ -26,6 +27,8 @@ from pages.parts.words import count, note, quiet, trouble
 MARKS = {"done": "✓", "next": "•", "open": "", "closed": "–"}
 MAX_EVALUATED = 8
 TRAIN_DATA = "keep_train_data"
+COMMANDS = {"Evaluate": "evaluate", "Improve": "train"}
+"""What a step does, as the limits of a server name it."""
 
 
 def show(row: dict) -> None:
@@ -45,13 +48,8 @@ def _line(row: dict, job: JobStatus | None) -> None:
     locator = row["locator"]
     version = cached.version(locator)
     built = cached_library.built(locator, version)
-    states = journey.states(
-        bool(built),
-        compared.was(locator) or locator in st.session_state.get(link.COMPARED, ()),
-        cached_library.evaluated(locator, version) is not None,
-        bool(cached_library.trained_on(locator)),
-        cached_library.labelled(locator, version),
-    )
+    seen = compared.was(locator) or locator in st.session_state.get(link.COMPARED, ())
+    states = _states(locator, version, built, seen)
     with st.container(key="panel_path"):
         st.html(_drawn(states))
         if job is not None:
@@ -60,6 +58,31 @@ def _line(row: dict, job: JobStatus | None) -> None:
             if (last := builds.failed(locator)) is not None:
                 note(f"{last.title}: failed.", guard.public(last.message), "bad")
             _next(row, version, built, states)
+
+
+def _states(locator: str, version: str, built: list[str], seen: bool) -> dict[str, str]:
+    """How far a set has come; ``seen``: its hits were looked at side by side."""
+    return journey.states(
+        bool(built),
+        seen,
+        cached_library.evaluated(locator, version) is not None,
+        bool(cached_library.trained_on(locator)),
+        cached_library.labelled(locator, version),
+    )
+
+
+def onward(locator: str, step: str) -> None:
+    """On the page of the step before: ``step`` with its button, where it is what comes next for a
+    data set that was added, may be done here, and nothing is at work for it."""
+    row = next((one for one in cached.dataset_rows() if one["locator"] == locator), None)
+    if row is None or not row["added"] or not limits.may(COMMANDS[step]) or _working(locator):
+        return
+    version = cached.version(locator)
+    built = cached_library.built(locator, version)
+    if built and _states(locator, version, built, seen=True)[step] == "next":
+        with st.container(horizontal=True, vertical_alignment="center", key="panel_onward"):
+            st.html(f'<p class="ll-next">Next: {escape(step)}</p>')
+            _STEPS[step](row, version, built)
 
 
 def _drawn(states: dict[str, str]) -> str:
