@@ -10,7 +10,7 @@ from pathlib import Path
 from core import disk
 from core.datasets.base import Dataset, gathered, stat_stamp
 from core.datasets.names import is_picture, passed_over, real, shown
-from core.datasets.tables import read_table
+from core.datasets.tables import parse_table, read_table
 from core.errors import UserError
 from core.fileformats import beginning
 from core.images import read_file
@@ -75,6 +75,13 @@ class Manifest(Dataset):
                 mended += [(f"line {line}", BACKSLASHES)] if where.turned else []
         self._remarks = (*table.remarks, *gathered(mended))
         return [items[name] for name in sorted(items)], skipped
+
+
+def named(name: str, data: bytes) -> list[str]:
+    """The paths that a table in memory names, in its order. Raises UserError: it is no table."""
+    table = parse_table(name, data, _is_row)
+    column = _path_column(table.header)
+    return [row[column] for _, row in table.rows] if column else []
 
 
 def _path_column(header: Sequence[str]) -> str | None:

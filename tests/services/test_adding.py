@@ -54,6 +54,28 @@ def test_a_table_is_called_as_the_folder_that_it_came_in(artifacts):
         adding.preview_files(TABLE[:1])
 
 
+@pytest.mark.parametrize(
+    ("rows", "given", "labels"),
+    [
+        ("img/a.png,x\nimg/b.png,y", ("a.png", "b.png"), ["x", "y"]),
+        ("img\\a.png,x\nb.png,y", ("a.png", "b.png"), ["x", "y"]),
+        ("one/deep/a.png,x\ngone.png,y", ("a.png",), ["x"]),
+        ("one/a.png,x\ntwo/a.png,y\nb.png,z", ("a.png", "b.png"), ["z"]),  # which one is a.png?
+        ("img/a.png,x\n../b.png,y", ("a.png", "b.png"), ["x"]),
+    ],
+)
+def test_pictures_chosen_together_are_found_where_their_table_says(artifacts, rows, given, labels):
+    """A browser tells names of files alone, whatever folders they lay in."""
+    pictures = [(name, png(number)) for number, name in enumerate(given)]
+    told = [("t.csv", f"path,label\n{rows}\n".encode()), *pictures]
+    seen = adding.preview_files(told)
+    assert seen.pictures == len(labels)
+    dataset = library.open_dataset(adding.add_files(told))
+    assert sorted(item.label for item in dataset.items) == labels
+    assert len(dataset.items) == len(labels)
+    assert all(dataset.read(item) for item in dataset.items)
+
+
 def test_the_same_files_are_the_same_set():
     assert adding.add_files(FOLDER) == adding.add_files(FOLDER)
     assert len(library.added()) == 1

@@ -11,11 +11,13 @@ import re
 import tempfile
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core import store
+from core.datasets import manifest
 from core.datasets.base import Dataset
 from core.datasets.names import is_picture
 from core.datasets.paths import ACCEPTED, open_path
@@ -29,7 +31,10 @@ TABLES, PACKED, COLUMNS = (".csv", ".tsv"), ".zip", (".parquet", ".pq")
 MAX_EXAMPLES = 4
 MAX_OPENED, OPENING_S = 1000, 3.0
 """So many pictures are opened for a preview, as long as that takes no longer."""
-TOGETHER = "Drop the table and its pictures together, or give the path of the table."
+TOGETHER = (
+    "Drop the table and its pictures together (a whole folder under A folder), or give the path of"
+    " the table."
+)
 Files = Sequence[tuple[str, bytes]]
 """Name (with ``/`` between folders) and content of what a browser sent."""
 
@@ -194,13 +199,27 @@ def _staged(folder: Path, files: Files) -> Path:
         path = folder / f"{library.stem(name)}{PACKED}"
         path.write_bytes(data)
         return path
-    for given, content in files:
+    for given, content in _placed(files):
         path = folder.joinpath(*_parts(given))
         if path.suffix.lower() in TABLES:  # called as the folder that it came in
             path = path.with_name(f"{name}{path.suffix}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return _source(folder)
+
+
+def _placed(files: Files) -> Files:
+    """Files that were chosen together come from a browser without their folders: each goes where
+    the table says, if that is one place."""
+    table = next((one for one in files if PurePosixPath(one[0]).suffix.lower() in TABLES), None)
+    if table is None or any("/" in name or "\\" in name for name, _ in files):
+        return files
+    places: dict[str, set[str]] = defaultdict(set)
+    for path in manifest.named(*table):
+        place = PurePosixPath(path.replace("\\", "/"))
+        if not place.is_absolute() and ".." not in place.parts:
+            places[place.name].add(str(place))
+    return [(min(places[name]) if len(places[name]) == 1 else name, data) for name, data in files]
 
 
 def _source(folder: Path) -> Path:
