@@ -80,7 +80,7 @@ def test_commands_in_the_docs_parse(page: Path):
     for line in re.findall(
         r"^(?:\.venv/bin/)?python -m core (.*)$", page.read_text(), re.MULTILINE
     ):
-        assert parser().parse_args(shlex.split(line.split(" #")[0])).run
+        assert parser().parse_args(shlex.split(line.split(" #")[0])).do
 
 
 def inline(page: Path) -> list[str]:

@@ -79,7 +79,7 @@ def trace(name: str, pictures: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         threading.setprofile(note)
         sys.setprofile(note)
-        options.run(options)
+        options.do(options)
         sys.setprofile(None)
     core = f"{ROOT / 'core'}{os.sep}"
     files = sorted(one.removeprefix(core) for one in seen if one.startswith(core))

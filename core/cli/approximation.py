@@ -6,7 +6,8 @@ import os
 from dataclasses import asdict
 
 from core.cli.building import ready
-from core.cli.output import Progress, command, emit, log_option, option, say, table
+from core.cli.options import DATASET, ENCODER, LOG, PICTURE, PROTOCOL, K, command
+from core.cli.output import Progress, emit, say, table
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.index_lab.buckets import METHODS, Buckets, buckets
@@ -23,112 +24,66 @@ ROWS = 8
 """Bits in a band of lsh."""
 DIGITS = 6
 """So many decimals of a mean are kept."""
+USUAL = Chain()
+SHARED = f"{DATASET}\n{ENCODER}\n{K}"
+
+WATERFALL = f"""
+    Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.
+
+    {SHARED}
+    --pca PCA         dimensions after PCA; 0 = none (default: {USUAL.pca}, or as many as there are)
+                      [int]
+    --code {{{",".join(CODES)}}}  quantisation (default: {USUAL.code}, which is SQ8)
+                      [= {USUAL.code}]
+    --pq-bytes PQ_BYTES  bytes of a PQ code; 0 = by the dimension [int, = 0]
+    --index INDEX     index over the codes; exact = none [default: {USUAL.index}]
+    --rerank RERANK   candidates for each hit, compared by full vectors; 0 = none
+                      [int, = {USUAL.rerank}]
+    {PROTOCOL}
+    {LOG}
+
+    examples:
+    waterfall --dataset catalogue --encoder hog.8x8
+    waterfall --dataset catalogue --encoder hog.8x8 --pca 32 --code pq --index ivf_flat:nprobe=4
+    waterfall --dataset ~/Pictures --encoder tiny.16x16 --pca 0 --code float16 --rerank 0 --json
+"""
+
+MISSED = f"""
+    One query through an index and through exact search: found, missed and extra hits.
+
+    {SHARED}
+    {PICTURE} [required]
+    --index INDEX  with knobs [default: hnsw:efSearch=16]
+
+    examples:
+    missed --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1
+    missed --dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1
+"""
+
+BUCKETS = f"""
+    Which bits and bands of a query and other pictures collide, and how probable that was.
+
+    {SHARED}
+    --query id:NAME        a picture of the dataset [required]
+    --method {{{",".join(METHODS)}}} [= lsh]
+    --bits BITS            bits, or permutations of minhash (default: {HASHED["lsh"]["bits"]}; for
+                           minhash that of the index) [int]
+    --rows ROWS            bits in a band of lsh (default: {ROWS}) [int]
+    --threshold THRESHOLD  similarity from which pairs should collide (default:
+                           {HASHED["lsh"]["threshold"]:g}; for minhash that of the index) [float]
+    --hash-dim HASH_DIM    bits that minhash makes a set of (default: that of the index) [int]
+
+    examples:
+    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0
+    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64 \
+      --threshold .5
+"""
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "waterfall",
-        _waterfall,
-        "Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.",
-        "--dataset catalogue --encoder hog.8x8",
-        "--dataset catalogue --encoder hog.8x8 --pca 32 --code pq --index ivf_flat:nprobe=4",
-        "--dataset ~/Pictures --encoder tiny.16x16 --pca 0 --code float16 --rerank 0 --json",
-    )
-    _shared(made)
-    usual = Chain()
-    option(
-        made,
-        "--pca",
-        f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)",
-        type=int,
-    )
-    option(
-        made,
-        "--code",
-        f"quantisation (default: {usual.code}, which is SQ8)",
-        choices=CODES,
-        default=usual.code,
-    )
-    option(made, "--pq-bytes", "bytes of a PQ code; 0 = by the dimension", type=int, default=0)
-    option(
-        made,
-        "--index",
-        f"index over the codes; exact = none (default: {usual.index})",
-        default=usual.index,
-    )
-    option(
-        made,
-        "--rerank",
-        "candidates for each hit, compared by full vectors; 0 = none",
-        type=int,
-        default=usual.rerank,
-    )
-    option(made, "--protocol", "default: the data set's usual one")
-    log_option(made)
-    _add_missed(commands)
-    _add_buckets(commands)
-
-
-def _add_missed(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "missed",
-        _missed,
-        "One query through an index and through exact search: found, missed and extra hits.",
-        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1",
-        former=("ghosts",),
-    )
-    _shared(made)
-    option(
-        made,
-        "--query FILE",
-        "a picture file, or id:NAME for a picture of the dataset",
-        required=True,
-    )
-    option(made, "--index", "with knobs (default: hnsw:efSearch=16)", default="hnsw:efSearch=16")
-
-
-def _add_buckets(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "buckets",
-        _buckets,
-        "Which bits and bands of a query and other pictures collide, and how probable that was.",
-        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0",
-        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64"
-        " --threshold .5",
-    )
-    _shared(made)
-    option(made, "--query id:NAME", "a picture of the dataset", required=True)
-    option(made, "--method", choices=METHODS, default="lsh")
-    usual, own = HASHED["lsh"], "for minhash that of the index"
-    option(
-        made,
-        "--bits",
-        f"bits, or permutations of minhash (default: {usual['bits']}; {own})",
-        type=int,
-    )
-    option(made, "--rows", f"bits in a band of lsh (default: {ROWS})", type=int)
-    option(
-        made,
-        "--threshold",
-        f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})",
-        type=float,
-    )
-    option(
-        made,
-        "--hash-dim",
-        "bits that minhash makes a set of (default: that of the index)",
-        type=int,
-    )
-
-
-def _shared(made: argparse.ArgumentParser) -> None:
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoder NAME", required=True)
-    option(made, "-k", "hits that count (default: 10)", type=int, default=10)
+    command(commands, "waterfall", _waterfall, WATERFALL)
+    command(commands, "missed", _missed, MISSED, former=("ghosts",))
+    command(commands, "buckets", _buckets, BUCKETS)
 
 
 def _waterfall(options: argparse.Namespace) -> None:
@@ -136,7 +91,7 @@ def _waterfall(options: argparse.Namespace) -> None:
     with progress.ending():
         dataset = ready(options.dataset, [options.encoder])
         if options.pca is None:
-            pca = min(Chain().pca, most_pca(dataset, options.encoder))
+            pca = min(USUAL.pca, most_pca(dataset, options.encoder))
         else:
             pca = options.pca
         chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)

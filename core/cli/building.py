@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, flag, log_option, option, table
+from core.cli.options import DATASET, LOG, command, declare
+from core.cli.output import Progress, emit, table
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
@@ -20,73 +21,46 @@ TOLD = 100
 """From so many pictures on a build says where its time went."""
 
 
+BUILD = f"""
+    Embed a dataset and index it. Resumes where an earlier build stopped.
+
+    {DATASET}
+    --encoders --encoder NAMES  one or more, separated by commas [required]
+    --crop DETECTOR   encode what this detector finds in each picture: the encoder is
+                      NAME@DETECTOR then
+    --objects N       with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N
+                      then, and a picture is found by its best one (default: 1, the main box)
+                      [int, = 1]
+    --index INDEX     index to build over the gallery [default: exact]
+    --check-content   read every picture first: one that was changed in place, with the same size
+                      and time, is encoded again
+    --estimate        say what it would cost, and do nothing
+    {LOG}
+
+    examples:
+    build --dataset catalogue --encoders hsv.12x4x4,hog.8x8
+    build --dataset catalogue --encoders tiny.16x16 --estimate
+    build --dataset ~/Pictures --encoders tiny.16x16 --json
+    build --dataset ~/Pictures --encoders tiny.16x16 --crop saliency
+    build --dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3
+"""
+
+MACHINES = """
+    --engine {local,ray}  who encodes: this process, or workers of a Ray cluster [default: local]
+    --address HOST:PORT   of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts
+                          here)
+    --ray-workers N       workers (default: as many as there is room) [int]
+    --ray-cpus N          CPUs of each worker (default: as many as this process may use) [int]
+    --ray-gpus N          GPUs of each worker, 0.5 for half of one [float]
+    --shards PLACE        a folder or an address for finished parts as Parquet: workers write them
+                          there, and every build finds what lies there (default: inside the
+                          artifacts) [=]
+"""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "build",
-        _build,
-        "Embed a dataset and index it. Resumes where an earlier build stopped.",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8",
-        "--dataset catalogue --encoders tiny.16x16 --estimate",
-        "--dataset ~/Pictures --encoders tiny.16x16 --json",
-        "--dataset ~/Pictures --encoders tiny.16x16 --crop saliency",
-        "--dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3",
-    )
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoders --encoder NAMES", "one or more, separated by commas", required=True)
-    option(
-        made,
-        "--crop DETECTOR",
-        "encode what this detector finds in each picture: the encoder is NAME@DETECTOR then",
-    )
-    option(
-        made,
-        "--objects N",
-        "with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N then, and a"
-        " picture is found by its best one (default: 1, the main box)",
-        type=int,
-        default=1,
-    )
-    option(made, "--index", "index to build over the gallery (default: exact)", default="exact")
-    flag(
-        made,
-        "--check-content",
-        "read every picture first: one that was changed in place, with the same size and time,"
-        " is encoded again",
-    )
-    flag(made, "--estimate", "say what it would cost, and do nothing")
-    log_option(made)
-    _add_machines(made.add_argument_group("on several machines (docs/ray.md)"))
-
-
-def _add_machines(group: argparse._ArgumentGroup) -> None:
-    option(
-        group,
-        "--engine",
-        "who encodes: this process, or workers of a Ray cluster (default: local)",
-        choices=("local", "ray"),
-        default="local",
-    )
-    option(
-        group,
-        "--address HOST:PORT",
-        "of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts here)",
-    )
-    option(group, "--ray-workers N", "workers (default: as many as there is room)", type=int)
-    option(
-        group,
-        "--ray-cpus N",
-        "CPUs of each worker (default: as many as this process may use)",
-        type=int,
-    )
-    option(group, "--ray-gpus N", "GPUs of each worker, 0.5 for half of one", type=float)
-    option(
-        group,
-        "--shards PLACE",
-        "a folder or an address for finished parts as Parquet: workers write them there, and"
-        " every build finds what lies there (default: inside the artifacts)",
-        default="",
-    )
+    made = command(commands, "build", _build, BUILD)
+    declare(made.add_argument_group("on several machines (docs/ray.md)"), MACHINES)
 
 
 def ready(locator: str, encoders: Sequence[str]) -> Dataset:

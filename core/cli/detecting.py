@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from core.cli.listing import state_of
-from core.cli.output import Progress, command, emit, option, table
+from core.cli.options import command, declare
+from core.cli.output import Progress, emit, table
 from core.errors import UserError
 from core.images import read_file
 from core.services.embedding import detecting
@@ -15,43 +16,45 @@ from core.services.search.subject import Box, detect
 USUAL = "auto"
 
 
+DETECT = f"""
+    Find the subject of a picture: boxes, best first, edges in fractions of the picture.
+
+    --image FILE     a picture file [required]
+    --detector NAME  see the command detectors [default: {USUAL}]
+
+    examples:
+    detect --image photo.jpg
+    detect --image photo.jpg --detector fasterrcnn --json
+"""
+
+DETECTORS = """
+    List detectors, bring a YOLO network as ONNX, or remove one.
+
+    --bring FILE   an ONNX file of a YOLO network; it becomes the detector yolo.NAME
+    --name NAME    what to call it
+    --remove NAME  delete the copy of one that was brought; your file stays
+
+    examples:
+    detectors
+    detectors --bring best.onnx --name mine
+    detectors --remove yolo.mine
+"""
+
+CHOICE = """
+    --box x0,y0,x1,y1  search with this part of the picture alone: fractions from 0 to 1, origin
+                       top left [edges]
+    --crop NAME        search with the main box that this detector finds [=]
+"""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "detect",
-        _detect,
-        "Find the subject of a picture: boxes, best first, edges in fractions of the picture.",
-        "--image photo.jpg",
-        "--image photo.jpg --detector fasterrcnn --json",
-    )
-    option(made, "--image FILE", "a picture file", required=True)
-    option(made, "--detector NAME", f"see the command detectors (default: {USUAL})", default=USUAL)
-    made = command(
-        commands,
-        "detectors",
-        _detectors,
-        "List detectors, bring a YOLO network as ONNX, or remove one.",
-        "",
-        "--bring best.onnx --name mine",
-        "--remove yolo.mine",
-    )
-    option(
-        made, "--bring FILE", "an ONNX file of a YOLO network; it becomes the detector yolo.NAME"
-    )
-    option(made, "--name", "what to call it")
-    option(made, "--remove NAME", "delete the copy of one that was brought; your file stays")
+    command(commands, "detect", _detect, DETECT)
+    command(commands, "detectors", _detectors, DETECTORS)
 
 
 def add_choice(made: argparse.ArgumentParser) -> None:
     """``--box`` or ``--crop`` for a command with a query."""
-    part = made.add_mutually_exclusive_group()
-    option(
-        part,
-        "--box x0,y0,x1,y1",
-        "search with this part of the picture alone: fractions from 0 to 1, origin top left",
-        type=edges,
-    )
-    option(part, "--crop NAME", "search with the main box that this detector finds", default="")
+    declare(made.add_mutually_exclusive_group(), CHOICE, edges=edges)
 
 
 def edges(text: str) -> tuple[float, float, float, float]:

@@ -2,20 +2,22 @@
 
 import argparse
 
-from core.cli.output import command, emit, table
+from core.cli.options import command
+from core.cli.output import emit, table
 from core.errors import UserError
 from core.services.doctor import examine
 
+DOCTOR = """
+    Check packages, disk, hardware, encoders and caches.
+
+    examples:
+    doctor
+    doctor --json
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(
-        commands,
-        "doctor",
-        _doctor,
-        "Check packages, disk, hardware, encoders and caches.",
-        "",
-        "--json",
-    )
+    command(commands, "doctor", _doctor, DOCTOR)
 
 
 def _doctor(options: argparse.Namespace) -> None:

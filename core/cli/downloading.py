@@ -2,29 +2,44 @@
 
 import argparse
 
-from core.cli.output import Progress, command, emit, log_option, option
+from core.cli.options import LOG, command
+from core.cli.output import Progress, emit
 from core.errors import UserError
 from core.services.library import downloads
 
+DOWNLOAD = f"""
+    Fetch a public dataset, or the weights of an encoder, of what reads text for it, or of a
+    detector. Continues where it stopped.
+
+    --dataset NAME
+    --encoder NAME
+    --text NAME      the text tower of this encoder
+    --detector NAME
+    {LOG}
+
+    examples:
+    download --encoder resnet50.tv_in1k
+    download --text vit_base_patch16_clip_224.openai
+    download --detector ssdlite
+    download --dataset flowers102
+"""
+
+COMPILE = """
+    Compile networks for this processor, once a machine: their results stay the same but for
+    rounding, and take up to half of the time less. Builds of 256 pictures or more do it by
+    themselves.
+
+    --encoders A,B  or detectors; default: every network that is on this machine
+
+    examples:
+    compile
+    compile --encoders resnet.lookalike,vgg.lookalike
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "download",
-        _download,
-        "Fetch a public dataset, or the weights of an encoder, of what reads text for it, or of a"
-        " detector. Continues where it stopped.",
-        "--encoder resnet50.tv_in1k",
-        "--text vit_base_patch16_clip_224.openai",
-        "--detector ssdlite",
-        "--dataset flowers102",
-    )
-    option(made, "--dataset NAME")
-    option(made, "--encoder NAME")
-    option(made, "--text NAME", "the text tower of this encoder")
-    option(made, "--detector NAME")
-    log_option(made)
-    _add_compile(commands)
+    command(commands, "download", _download, DOWNLOAD)
+    command(commands, "compile", _compile, COMPILE)
 
 
 FETCH = {
@@ -52,20 +67,6 @@ def _download(options: argparse.Namespace) -> None:
     if options.json:
         return emit(row)
     print(f"{row['name']}: {state}")
-
-
-def _add_compile(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "compile",
-        _compile,
-        "Compile networks for this processor, once a machine: their results stay the same but for"
-        " rounding, and take up to half of the time less. Builds of 256 pictures or more do it by"
-        " themselves.",
-        "",
-        "--encoders resnet.lookalike,vgg.lookalike",
-    )
-    option(made, "--encoders A,B", "or detectors; default: every network that is on this machine")
 
 
 def _compile(options: argparse.Namespace) -> None:

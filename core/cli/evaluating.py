@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from core import fusion
-from core.cli.output import Progress, command, emit, flag, log_option, option, table
+from core.cli.options import LOG, command
+from core.cli.output import Progress, emit, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation import ahead, crossing, gains, reports, studies
@@ -31,100 +32,47 @@ from core.services.steps import Steps
 METRICS = ("mAP", "hit@1", "precision@10")
 
 
+EVALUATE = f"""
+    Evaluate encoders and indexes on data sets, with intervals and ranks.
+
+    --datasets NAMES   names or paths, separated by commas [=]
+    --queries NAMES    cross-domain: data sets whose queries search the gallery of another [=]
+    --gallery NAME     the data set that is searched (default: what --join names) [=]
+    --join NAME        which class is which: a CSV with the columns query_class,gallery_class, or
+                       {", ".join(crossing.names())} (default: {crossing.SAME}) [=]
+    --encoders NAMES   names, or 'ready': those that need no download [= ready]
+    --indexes NAMES    with knobs as hnsw:efSearch=64 [default: exact]
+    --protocols NAMES  names, or by:ATTRIBUTE; default: every full protocol [=]
+    --crop DETECTOR    ask with the main box that this detector finds in each query; for galleries
+                       of crops too, name encoders as NAME@DETECTOR [=]
+    --rerank NAMES     also with the first hits in a new order:
+                       {", ".join(looking.reranker_names()[1:])} [=]
+    --fuse NAMES       also all encoders as one: {", ".join(fusion.METHODS)} [=]
+    --fuse-weights W,W  of the fused encoders, or 'learned' on one half of the queries for the
+                       other [=]
+    --metric METRIC    what the printed ranks are by (default: mAP; hit@1 with approximate indexes
+                       and cross-domain)
+    --name NAME        what the report is called [default: latest]
+    --out FOLDER       where to write it (default: the artifacts folder)
+    --small            keep fewer per-query scores, in half precision
+    --studies          add shared factors, robustness and data health
+    --no-latency       measure no times
+    {LOG}
+
+    examples:
+    evaluate --datasets catalogue --encoders hsv.12x4x4,hog.8x8
+    evaluate --datasets catalogue,~/Pictures --encoders ready \
+      --indexes exact,hnsw:efSearch=64 --json
+    evaluate --datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency
+    evaluate --datasets catalogue --encoders hog.8x8,hsv.12x4x4 --rerank geometric,diffusion \
+      --fuse rrf --fuse-weights learned
+    evaluate --queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue \
+      --join photo-to-catalogue --encoders hog.8x8
+"""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "evaluate",
-        _evaluate,
-        "Evaluate encoders and indexes on data sets, with intervals and ranks.",
-        "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
-        "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
-        "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
-        "--datasets catalogue --encoders hog.8x8,hsv.12x4x4 --rerank geometric,diffusion --fuse rrf"
-        " --fuse-weights learned",
-        "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join"
-        " photo-to-catalogue --encoders hog.8x8",
-    )
-    _add_what(made)
-    _add_how(made)
-    option(made, "--name", "what the report is called (default: latest)", default="latest")
-    option(made, "--out FOLDER", "where to write it (default: the artifacts folder)")
-    flag(made, "--small", "keep fewer per-query scores, in half precision")
-    flag(made, "--studies", "add shared factors, robustness and data health")
-    flag(made, "--no-latency", "measure no times")
-    log_option(made)
-
-
-def _add_what(made: argparse.ArgumentParser) -> None:
-    """Which pictures search which."""
-    option(made, "--datasets NAMES", "names or paths, separated by commas", default="")
-    option(
-        made,
-        "--queries NAMES",
-        "cross-domain: data sets whose queries search the gallery of another",
-        default="",
-    )
-    option(
-        made,
-        "--gallery NAME",
-        "the data set that is searched (default: what --join names)",
-        default="",
-    )
-    option(
-        made,
-        "--join NAME",
-        "which class is which: a CSV with the columns query_class,gallery_class, or"
-        f" {', '.join(crossing.names())} (default: {crossing.SAME})",
-        default="",
-    )
-
-
-def _add_how(made: argparse.ArgumentParser) -> None:
-    """What searches them, and by which rules."""
-    option(
-        made, "--encoders NAMES", "names, or 'ready': those that need no download", default="ready"
-    )
-    option(
-        made, "--indexes NAMES", "with knobs as hnsw:efSearch=64 (default: exact)", default="exact"
-    )
-    option(
-        made,
-        "--protocols NAMES",
-        "names, or by:ATTRIBUTE; default: every full protocol",
-        default="",
-    )
-    option(
-        made,
-        "--crop DETECTOR",
-        "ask with the main box that this detector finds in each "
-        "query; for galleries of crops too, name encoders as NAME@DETECTOR",
-        default="",
-    )
-    _add_second_look(made)
-    option(
-        made,
-        "--metric",
-        "what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
-        "cross-domain)",
-    )
-
-
-def _add_second_look(made: argparse.ArgumentParser) -> None:
-    option(
-        made,
-        "--rerank NAMES",
-        f"also with the first hits in a new order: {', '.join(looking.reranker_names()[1:])}",
-        default="",
-    )
-    option(
-        made, "--fuse NAMES", f"also all encoders as one: {', '.join(fusion.METHODS)}", default=""
-    )
-    option(
-        made,
-        "--fuse-weights W,W",
-        "of the fused encoders, or 'learned' on one half of the queries for the other",
-        default="",
-    )
+    command(commands, "evaluate", _evaluate, EVALUATE)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

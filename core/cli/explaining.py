@@ -3,7 +3,8 @@
 import argparse
 
 from core.cli.detecting import add_choice
-from core.cli.output import command, emit, option, say
+from core.cli.options import DATASET, ENCODER, PICTURE, command, declare
+from core.cli.output import emit, say
 from core.cli.searching import prepare
 from core.explainers.base import Map
 from core.services.explaining import drawing
@@ -11,49 +12,33 @@ from core.services.explaining.drawing import whole
 from core.services.explaining.explain import Explained, explain
 from core.services.search.subject import cropped
 
+EXPLAIN = f"""
+    Say why a picture is similar to a query, and test what is said.
+
+    {ENCODER}
+    {DATASET}
+    {PICTURE} [required]
+    --hit ID         a picture of the dataset [required]
+    --method NAME    default: the encoder's own; occlusion works for every encoder [=]
+    --index INDEX    the index that was searched: of lsh, hamming and minhash, buckets are shown
+                     [= exact]
+    --rerank NAME    the re-ranker that was searched with: of geometric, matched key points are
+                     shown [=]
+
+    examples:
+    explain --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --hit mug-09-0
+    explain --dataset catalogue --encoder siamese.lookalike --query photo.jpg --hit mug-15-1 --json
+    explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 \
+      --method occlusion --out why.png
+    explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 \
+      --rerank geometric --method matches
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "explain",
-        _explain,
-        "Say why a picture is similar to a query, and test what is said.",
-        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --hit mug-09-0",
-        "--dataset catalogue --encoder siamese.lookalike --query photo.jpg --hit mug-15-1 --json",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 --method occlusion"
-        " --out why.png",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 --rerank geometric"
-        " --method matches",
-    )
-    option(made, "--encoder", required=True)
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(
-        made,
-        "--query FILE",
-        "a picture file, or id:NAME for a picture of the dataset",
-        required=True,
-    )
-    option(made, "--hit ID", "a picture of the dataset", required=True)
-    option(
-        made,
-        "--method NAME",
-        "default: the encoder's own; occlusion works for every encoder",
-        default="",
-    )
-    option(
-        made,
-        "--index",
-        "the index that was searched: of lsh, hamming and minhash, buckets are shown",
-        default="exact",
-    )
-    option(
-        made,
-        "--rerank NAME",
-        "the re-ranker that was searched with: of geometric, matched key points are shown",
-        default="",
-    )
+    made = command(commands, "explain", _explain, EXPLAIN)
     add_choice(made)
-    option(made, "--out FILE.png", "draw the explanation")
+    declare(made, "--out FILE.png  draw the explanation")
 
 
 def _explain(options: argparse.Namespace) -> None:

@@ -3,29 +3,32 @@
 import argparse
 import sys
 
-from core.cli.output import command, emit, flag, listed, option, table
+from core.cli.options import command
+from core.cli.output import emit, listed, table
 from core.errors import UserError
 from core.services.library import imports
 
+VECTORS = """
+    Import vectors for the pictures of a dataset, list them, or remove them.
+
+    --dataset PATH_OR_NAME  whose pictures the vectors belong to
+    --name NAME    what to call them: they become the encoder imported.NAME
+    --file FILE    .npy of shape (n, dim), or Parquet with columns 'id' and 'vector'
+    --ids FILE     ids of the rows of a .npy: .txt, .json, .csv (default: beside it)
+    --check        count what could be used, and take nothing
+    --replace      take the place of vectors of the same name
+    --remove NAME  forget vectors; your files stay
+
+    examples:
+    vectors
+    vectors --dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt
+    vectors --dataset ~/Pictures --file vectors.npy --check
+    vectors --remove mymodel
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "vectors",
-        _vectors,
-        "Import vectors for the pictures of a dataset, list them, or remove them.",
-        "",
-        "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt",
-        "--dataset ~/Pictures --file vectors.npy --check",
-        "--remove mymodel",
-    )
-    option(made, "--dataset PATH_OR_NAME", "whose pictures the vectors belong to")
-    option(made, "--name", "what to call them: they become the encoder imported.NAME")
-    option(made, "--file", ".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'")
-    option(made, "--ids FILE", "ids of the rows of a .npy: .txt, .json, .csv (default: beside it)")
-    flag(made, "--check", "count what could be used, and take nothing")
-    flag(made, "--replace", "take the place of vectors of the same name")
-    option(made, "--remove NAME", "forget vectors; your files stay")
+    command(commands, "vectors", _vectors, VECTORS)
 
 
 def _vectors(options: argparse.Namespace) -> None:

@@ -3,64 +3,52 @@
 import argparse
 import sys
 
-from core.cli.output import command, emit, listed, option, table
+from core.cli.options import command
+from core.cli.output import emit, listed, table
 from core.errors import UserError
 from core.services.library import changing, layouts, library
 
+DATASETS = """
+    List datasets, or look into one.
+
+    --dataset PATH_OR_NAME  show one dataset: its contents, protocols and skipped files
+    --add PATH       add a folder, zip, CSV manifest or Parquet to the library
+    --layout LEVELS  with --dataset or --add: what its folders mean, as split/class,
+                     category/instance or */class (* says nothing); 'found' goes back to what is
+                     found
+    --add-pictures FILE   with --dataset: add pictures, or those of one zip, to a set that was
+                          uploaded [several]
+    --remove-pictures ID  with --dataset: remove pictures of a set that was uploaded [several]
+    --remove PATH    remove an added one and delete what was built for it; its files stay
+
+    examples:
+    datasets
+    datasets --dataset ~/Pictures --json
+"""
+
+ENCODERS = """
+    List encoders and whether they can be used now.
+
+    --name NAME  show one, listed or not (any timm name)
+
+    examples:
+    encoders
+    encoders --json
+"""
+
+INDEXES = """
+    List indexes with their knobs.
+
+    examples:
+    indexes
+    indexes --json
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "datasets",
-        _datasets,
-        "List datasets, or look into one.",
-        "",
-        "--dataset ~/Pictures --json",
-    )
-    option(
-        made,
-        "--dataset PATH_OR_NAME",
-        "show one dataset: its contents, protocols and skipped files",
-    )
-    option(made, "--add PATH", "add a folder, zip, CSV manifest or Parquet to the library")
-    option(
-        made,
-        "--layout LEVELS",
-        "with --dataset or --add: what its folders mean, as split/class, category/instance or"
-        " */class (* says nothing); 'found' goes back to what is found",
-    )
-    _add_changes(made)
-    option(
-        made,
-        "--remove PATH",
-        "remove an added one and delete what was built for it; its files stay",
-    )
-    made = command(
-        commands,
-        "encoders",
-        _encoders,
-        "List encoders and whether they can be used now.",
-        "",
-        "--json",
-    )
-    option(made, "--name", "show one, listed or not (any timm name)")
-    command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
-
-
-def _add_changes(made: argparse.ArgumentParser) -> None:
-    """Options that change the pictures of a set."""
-    option(
-        made,
-        "--add-pictures FILE",
-        "with --dataset: add pictures, or those of one zip, to a set that was uploaded",
-        nargs="+",
-    )
-    option(
-        made,
-        "--remove-pictures ID",
-        "with --dataset: remove pictures of a set that was uploaded",
-        nargs="+",
-    )
+    command(commands, "datasets", _datasets, DATASETS)
+    command(commands, "encoders", _encoders, ENCODERS)
+    command(commands, "indexes", _indexes, INDEXES)
 
 
 def _datasets(options: argparse.Namespace) -> None:

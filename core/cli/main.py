@@ -95,7 +95,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = parser().parse_args(arguments)
         if log := getattr(options, "log", None):
             turns.wait(Path(log))
-        options.run(options)
+        options.do(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)

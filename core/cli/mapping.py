@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, flag, log_option, many, option, table, writing
+from core.cli.options import DATASET, LOG, command
+from core.cli.output import Progress, emit, table, writing
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.embedding.bound import is_built
@@ -25,24 +26,27 @@ COLUMNS = [
 ]
 
 
+MAP = f"""
+    Arrange a dataset on a plane as encoders see it; write one page that works offline.
+
+    {DATASET}
+    --encoders --encoder NAMES  one to four, separated by commas [required]
+    --projection PROJECTION  aligned (default), umap, pca or tsne [= aligned]
+    --set NAME=VALUE  a parameter of the projection [many]
+    --out FILE        write one self-contained HTML page with hover pictures
+    --colour FIELD    label, instance, category or an attribute [=]
+    --redraw          draw maps anew on which pictures were placed that came later
+    {LOG}
+
+    examples:
+    map --dataset catalogue --encoder hog.8x8 --out map.html
+    map --dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned \
+      --set neighbours=30 --json
+"""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "map",
-        write_map,
-        "Arrange a dataset on a plane as encoders see it; write one page that works offline.",
-        "--dataset catalogue --encoder hog.8x8 --out map.html",
-        "--dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned --set"
-        " neighbours=30 --json",
-    )
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoders --encoder NAMES", "one to four, separated by commas", required=True)
-    option(made, "--projection", "aligned (default), umap, pca or tsne", default="aligned")
-    many(made, "--set NAME=VALUE", "a parameter of the projection")
-    option(made, "--out FILE", "write one self-contained HTML page with hover pictures")
-    option(made, "--colour FIELD", "label, instance, category or an attribute", default="")
-    flag(made, "--redraw", "draw maps anew on which pictures were placed that came later")
-    log_option(made)
+    command(commands, "map", write_map, MAP)
 
 
 def write_map(options: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ What can't be printed is never a reason to fail: characters that the terminal do
 written as escapes, and a standard error that nobody reads any more does not stop the work.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -21,57 +20,6 @@ from core.errors import Cancelled, UserError
 from core.services import jobs
 from core.services.library import passed_over
 from core.types import Step
-
-
-def command(
-    commands: argparse._SubParsersAction,
-    name: str,
-    run,
-    about: str,
-    *examples: str,
-    former: Sequence[str] = (),
-) -> argparse.ArgumentParser:
-    """A sub-command with ``--json`` and examples in its help. ``former`` names keep working."""
-    text = "examples:\n" + "\n".join(
-        f"  python -m core {name} {example}".rstrip() for example in examples or ("",)
-    )
-    made = commands.add_parser(
-        name,
-        help=about,
-        description=about,
-        epilog=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        aliases=former,
-    )
-    made.add_argument("--json", action="store_true", help="print JSON on standard output")
-    made.set_defaults(run=run)
-    return made
-
-
-Options = argparse.ArgumentParser | argparse._ArgumentGroup
-
-
-def option(made: Options, spelt: str, about: str | None = None, **more: Any) -> None:
-    """With a value, spelt as in its help: ``--datasets NAMES``. ``more`` as in ``add_argument``."""
-    names = spelt.split()
-    if not names[-1].startswith("-"):
-        more["metavar"] = names.pop()
-    made.add_argument(*names, help=about, **more)
-
-
-def many(made: Options, spelt: str, about: str) -> None:
-    """An option that may be given several times."""
-    option(made, spelt, about, action="append", default=[])
-
-
-def flag(made: Options, name: str, about: str | None = None) -> None:
-    """An option that is there or not."""
-    made.add_argument(name, action="store_true", help=about)
-
-
-def log_option(made: Options) -> None:
-    """Where a job writes its progress: for pages, not in the help."""
-    made.add_argument("--log", help=argparse.SUPPRESS)
 
 
 def emit(value: object) -> None:

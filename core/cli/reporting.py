@@ -7,7 +7,8 @@ from pathlib import Path
 from core import store
 from core.cli import mapping, searching
 from core.cli.evaluating import print_report, report_json
-from core.cli.output import command, emit, flag, option, table, writing
+from core.cli.options import command, declare
+from core.cli.output import emit, table, writing
 from core.errors import UserError
 from core.services.evaluation import report_files, reports
 from core.services.library import library
@@ -17,49 +18,53 @@ from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
 from core.services.sharing.training import effect_page
 
+REPORT = """
+    Show a saved report, write it for other programs, or put a view into one HTML file.
+
+    --name NAME          a report; without, all are listed
+    --metric METRIC      what the ranks are by
+    --csv                every figure as CSV
+    --latex DATASET/PROTOCOL     one board as a LaTeX table
+    --markdown DATASET/PROTOCOL  one board as a Markdown table
+    --scores DATASET/PROTOCOL    every query's scores on one board as CSV
+    --trec-run DATASET   ranked lists of --encoder in the form of trec_eval
+    --trec-qrels DATASET  what is relevant, in the form of trec_eval
+    --encoder ENCODER    for the TREC forms
+    --protocol PROTOCOL  for the TREC forms (default: the data set's usual one)
+
+    examples:
+    report --name leaderboard
+    report --name leaderboard --csv
+    report --name latest --latex catalogue/instance
+    report --name leaderboard --scores catalogue/instance
+    report --trec-run catalogue --encoder hog.8x8 > run.txt
+    report --trec-qrels catalogue --encoder hog.8x8 > qrels.txt
+    report --compare --dataset catalogue --encoders hog.8x8,hsv.12x4x4 --query id:mug-16-0 \
+      --out compare.html
+    report --evaluate --name leaderboard --out leaderboard.html
+    report --map --dataset catalogue --encoders hog.8x8 --out map.html
+    report --talk talk.json --out talk.html
+"""
+
+PAGES = """
+    --compare     HTML of a comparison: --dataset --encoders --query
+    --evaluate    HTML of the leaderboards of the report --name
+    --map         HTML of maps: --dataset --encoders
+    --talk FILE   HTML of a talk: the JSON file that Export talk writes
+    --effect RUN  HTML of what a training run changed
+"""
+
+FILE = """
+    --out FILE        the HTML file to write
+    --encoders NAMES  separated by commas
+    --projection PROJECTION  of --map [default: aligned]
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "report",
-        _report,
-        "Show a saved report, write it for other programs, or put a view into one HTML file.",
-        "--name leaderboard",
-        "--name leaderboard --csv",
-        "--name latest --latex catalogue/instance",
-        "--name leaderboard --scores catalogue/instance",
-        "--trec-run catalogue --encoder hog.8x8 > run.txt",
-        "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
-        "--compare --dataset catalogue --encoders hog.8x8,hsv.12x4x4 --query id:mug-16-0 --out"
-        " compare.html",
-        "--evaluate --name leaderboard --out leaderboard.html",
-        "--map --dataset catalogue --encoders hog.8x8 --out map.html",
-        "--talk talk.json --out talk.html",
-    )
-    option(made, "--name", "a report; without, all are listed")
-    option(made, "--metric", "what the ranks are by")
-    flag(made, "--csv", "every figure as CSV")
-    option(made, "--latex DATASET/PROTOCOL", "one board as a LaTeX table")
-    option(made, "--markdown DATASET/PROTOCOL", "one board as a Markdown table")
-    option(made, "--scores DATASET/PROTOCOL", "every query's scores on one board as CSV")
-    option(made, "--trec-run DATASET", "ranked lists of --encoder in the form of trec_eval")
-    option(made, "--trec-qrels DATASET", "what is relevant, in the form of trec_eval")
-    option(made, "--encoder", "for the TREC forms")
-    option(made, "--protocol", "for the TREC forms (default: the data set's usual one)")
-    _add_files(made)
-
-
-def _add_files(made: argparse.ArgumentParser) -> None:
-    """One HTML file: of what, and where to."""
-    kind = made.add_mutually_exclusive_group()
-    flag(kind, "--compare", "HTML of a comparison: --dataset --encoders --query")
-    flag(kind, "--evaluate", "HTML of the leaderboards of the report --name")
-    flag(kind, "--map", "HTML of maps: --dataset --encoders")
-    option(kind, "--talk FILE", "HTML of a talk: the JSON file that Export talk writes")
-    option(kind, "--effect RUN", "HTML of what a training run changed")
-    option(made, "--out FILE", "the HTML file to write")
-    option(made, "--encoders NAMES", "separated by commas")
-    option(made, "--projection", "of --map (default: aligned)", default="aligned")
+    made = command(commands, "report", _report, REPORT)
+    declare(made.add_mutually_exclusive_group(), PAGES)
+    declare(made, FILE)
     searching.add_query(made, required=False)
     made.set_defaults(set=[], log=None, colour="", redraw=False)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from core.cli.detecting import add_choice, fetched
-from core.cli.output import Progress, command, emit, flag, many, option, say, table
+from core.cli.options import DATASET, ENCODER, ENCODERS, PICTURE, command, declare
+from core.cli.output import Progress, emit, say, table
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
@@ -23,61 +24,78 @@ from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.serving import query_from_file, search
 from core.services.specs import split_names, weights_of
 
+FIRST_K = 10
+WEIGHTS = Weights()
+SPELT = ", ".join(f"{name}={weight:g}" for name, weight in asdict(WEIGHTS).items())
+
+SEARCH = f"""
+    Find the pictures most similar to one.
+
+    {ENCODER}
+
+    examples:
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
+    search --dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 \
+      --where category=mug
+    search --dataset ~/Pictures --encoder tiny.16x16 --query a.png --json
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9
+    search --dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg \
+      --minus id:vase-00-0
+    search --dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric
+"""
+
+COMPARE = f"""
+    Find them with several encoders, and see how far these agree.
+
+    {ENCODERS}
+    --fuse NAME         also as one: {", ".join(together.METHODS)} [=]
+    --fuse-weights W,W  of the fused encoders (default: equal) [=]
+
+    examples:
+    compare --dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf
+"""
+
+QUERY = f"""
+    --index INDEX        with knobs as hnsw:efSearch=64 [default: exact]
+    --where FIELD=VALUE  only pictures with this category, label, split or attribute; several must
+                         all hold [many]
+    {PICTURE}
+    --plus FILE          more like this picture: a file or id:NAME; may be given several times
+                         [many]
+    --minus FILE         less like this picture: a file or id:NAME; may be given several times
+                         [many]
+    --text WORDS         search with words, by an encoder that was trained with captions (CLIP,
+                         SigLIP)
+    --weights NAME=W,...  what each part weighs in the mean that is searched with (default:
+                         {SPELT}) [weights]
+"""
+
+HITS = f"""
+    -k K           how many hits (default: {FIRST_K}; {MAX_K:,} with --threshold) [int]
+    --threshold S  every hit whose score reaches S; with --least, stays at or below it [float]
+    --least        the least similar pictures, the least of all first
+    --rerank NAME  give the first hits a new order: {", ".join(looking.reranker_names())} [=]
+    --include-self  let pictures that are asked with find themselves
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "search",
-        _search,
-        "Find the pictures most similar to one.",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5",
-        "--dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 --where"
-        " category=mug",
-        "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
-        "--dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg --minus"
-        " id:vase-00-0",
-        "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
-    )
-    option(made, "--encoder", required=True)
-    add_query(made)
-    made = command(
-        commands,
-        "compare",
-        _compare,
-        "Find them with several encoders, and see how far these agree.",
-        "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf",
-    )
-    option(made, "--encoders NAMES", "separated by commas", required=True)
-    option(made, "--fuse NAME", f"also as one: {', '.join(together.METHODS)}", default="")
-    option(made, "--fuse-weights W,W", "of the fused encoders (default: equal)", default="")
-    add_query(made)
+    for name, run, text in (("search", _search, SEARCH), ("compare", _compare, COMPARE)):
+        add_query(command(commands, name, run, text))
 
 
 def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The options that say what is searched with, and where."""
-    option(made, "--dataset PATH_OR_NAME", required=required)
-    option(made, "--index", "with knobs as hnsw:efSearch=64 (default: exact)", default="exact")
-    many(
-        made,
-        "--where FIELD=VALUE",
-        "only pictures with this category, label, split or attribute; several must all hold",
-    )
-    _add_parts(made)
+    declare(made, DATASET if required else DATASET.removesuffix(" [required]"))
+    declare(made, QUERY, weights=weights)
     add_choice(made)
-    _add_end(made)
-    option(
-        made,
-        "--rerank NAME",
-        f"give the first hits a new order: {', '.join(looking.reranker_names())}",
-        default="",
-    )
-    flag(made, "--include-self", "let pictures that are asked with find themselves")
+    declare(made, HITS)
+    made.set_defaults(weights=WEIGHTS)
 
 
 def prepare(options: argparse.Namespace, wanted: list[str]):
@@ -273,46 +291,6 @@ def _show_agreement(agreement: Agreement) -> None:
             for name, line in zip(agreement.encoders, matrix, strict=True)
         ]
         table(rows, ["", *agreement.encoders])
-
-
-FIRST_K = 10
-WEIGHTS = Weights()
-
-
-def _add_parts(made: argparse.ArgumentParser) -> None:
-    """``--query`` and what may stand beside it or in its place."""
-    option(made, "--query FILE", "a picture file, or id:NAME for a picture of the dataset")
-    for name, what in (("plus", "more like"), ("minus", "less like")):
-        many(
-            made,
-            f"--{name} FILE",
-            f"{what} this picture: a file or id:NAME; may be given several times",
-        )
-    option(
-        made,
-        "--text WORDS",
-        "search with words, by an encoder that was trained with captions (CLIP, SigLIP)",
-    )
-    option(
-        made,
-        "--weights NAME=W,...",
-        "what each part weighs in the mean that is searched with (default:"
-        f" {', '.join(f'{name}={weight:g}' for name, weight in asdict(WEIGHTS).items())})",
-        type=weights,
-        default=WEIGHTS,
-    )
-
-
-def _add_end(made: argparse.ArgumentParser) -> None:
-    """How many hits, or to which score, and from which end."""
-    option(made, "-k", f"how many hits (default: {FIRST_K}; {MAX_K:,} with --threshold)", type=int)
-    option(
-        made,
-        "--threshold S",
-        "every hit whose score reaches S; with --least, stays at or below it",
-        type=float,
-    )
-    flag(made, "--least", "the least similar pictures, the least of all first")
 
 
 def _count(options: argparse.Namespace) -> int:

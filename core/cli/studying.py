@@ -4,59 +4,64 @@ import argparse
 from dataclasses import asdict
 
 from core.cli.building import ready
-from core.cli.output import Progress, command, emit, option, table
+from core.cli.options import DATASET, ENCODER, ENCODERS, PROTOCOL, K, command
+from core.cli.output import Progress, emit, table
 from core.services.evaluation import audit, health, perturb, probes
 from core.services.specs import split_names
 
+PROBE = f"""
+    Shared factors: what an encoder's neighbours share beyond chance.
+
+    {DATASET}
+    {ENCODERS}
+    -k K  neighbours looked at [int, default: {probes.K}]
+
+    examples:
+    probe --dataset catalogue --encoders hsv.12x4x4,hog.8x8
+"""
+
+PERTURB = f"""
+    Robustness: whether a distorted picture still finds its original.
+
+    {DATASET}
+    {ENCODERS}
+    --distortions NAMES  default: all [=]
+    --sample SAMPLE      pictures [int, default: {perturb.SAMPLE}]
+
+    examples:
+    perturb --dataset catalogue --encoders tiny.16x16 --distortions rotate,blur
+"""
+
+HEALTH = f"""
+    Data health: near-duplicates, hubness, crowding and score calibration.
+
+    {DATASET}
+    {ENCODERS}
+    {PROTOCOL}
+
+    examples:
+    health --dataset catalogue --encoders hog.8x8 --json
+"""
+
+AUDIT = f"""
+    One query's list under every published definition.
+
+    {DATASET}
+    {ENCODER}
+    --query ID  id of a query picture, as NAME or id:NAME [required]
+    {PROTOCOL}
+    {K}
+
+    examples:
+    audit --dataset catalogue --encoder hog.8x8 --query mug-15-0
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "probe",
-        _probe,
-        "Shared factors: what an encoder's neighbours share beyond chance.",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8",
-    )
-    _add_encoders(made)
-    option(made, "-k", f"neighbours looked at (default: {probes.K})", type=int, default=probes.K)
-    made = command(
-        commands,
-        "perturb",
-        _perturb,
-        "Robustness: whether a distorted picture still finds its original.",
-        "--dataset catalogue --encoders tiny.16x16 --distortions rotate,blur",
-    )
-    _add_encoders(made)
-    option(made, "--distortions NAMES", "default: all", default="")
-    option(
-        made, "--sample", f"pictures (default: {perturb.SAMPLE})", type=int, default=perturb.SAMPLE
-    )
-    made = command(
-        commands,
-        "health",
-        _health,
-        "Data health: near-duplicates, hubness, crowding and score calibration.",
-        "--dataset catalogue --encoders hog.8x8 --json",
-    )
-    _add_encoders(made)
-    option(made, "--protocol", "default: the data set's usual one")
-    made = command(
-        commands,
-        "audit",
-        _audit,
-        "One query's list under every published definition.",
-        "--dataset catalogue --encoder hog.8x8 --query mug-15-0",
-    )
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoder", required=True)
-    option(made, "--query ID", "id of a query picture, as NAME or id:NAME", required=True)
-    option(made, "--protocol", "default: the data set's usual one")
-    option(made, "-k", type=int, default=10)
-
-
-def _add_encoders(made: argparse.ArgumentParser) -> None:
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoders NAMES", "separated by commas", required=True)
+    command(commands, "probe", _probe, PROBE)
+    command(commands, "perturb", _perturb, PERTURB)
+    command(commands, "health", _health, HEALTH)
+    command(commands, "audit", _audit, AUDIT)
 
 
 def _probe(options: argparse.Namespace) -> None:

@@ -7,89 +7,74 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, flag, log_option, many, option, table
+from core.cli.options import LOG, command
+from core.cli.output import Progress, emit, table
 from core.errors import UserError
 from core.services.library import models
 from core.services.training import effect, runs, train
 from core.training.runs import Run, refuse_changes
 from core.training.settings import Settings, parse_pairs
 
+TRAIN = f"""
+    Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.
+
+    --recipe RECIPE         objective and its settings: see --list-recipes
+                            (default: {train.DEFAULT})
+    --dataset PATH_OR_NAME  training data; repeatable [many]
+    --backbone BACKBONE     resnet-slim, vgg-slim, vit-slim, or any timm name
+    --pretrained            published weights as initial weights of a timm backbone
+    --start-from NAME       initial weights: those of a model that was trained here
+    --epochs EPOCHS [int]
+    --name ARCHITECTURE.TAG  what the result is called
+    --set KEY=VALUE         any other setting; repeatable [many]
+    --run ID                id of the run (train-...), resumed if it exists [=]
+    --resume ID             continue a run
+    --estimate              say what it would cost, and do nothing
+    --no-compare            do not measure before and after when the training ends
+    --threads THREADS       threads to compute with (default: torch's own choice) [int]
+    --list-recipes
+    --list-runs
+    {LOG}
+
+    examples:
+    train --dataset ~/Pictures
+    train --dataset ~/Pictures --estimate
+    train --list-recipes
+    train --list-runs
+    train --recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 \
+      --name resnet.mine
+"""
+
+IMPORT = """
+    Make an encoder from your own weights (.pth state dict or safetensors).
+
+    --file FILE [required]
+    --backbone BACKBONE  the timm name of its architecture, or a slim one of this project [required]
+    --name ARCHITECTURE.TAG [required]
+    --size SIZE          image size in pixels [int, default: 224]
+    --dim DIM            dimensions of the vectors [int, default: 512]
+
+    examples:
+    import-model --file resnet18.pth --backbone resnet18 --name resnet.mine
+"""
+
+EFFECT = f"""
+    Before and after a training run: the change of mAP, and forgetting on other data.
+
+    --run ID             a finished run: see train --list-runs [required]
+    --also PATH_OR_NAME  another dataset; repeatable [many]
+    {LOG}
+
+    examples:
+    effect --run train-20260101-120000-abcdef
+    effect --run train-20260101-120000-abcdef --also catalogue
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    _add_train(commands)
-    _add_import(commands)
-    _add_effect(commands)
-
-
-def _add_train(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "train",
-        _train,
-        "Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.",
-        "--dataset ~/Pictures",
-        "--dataset ~/Pictures --estimate",
-        "--list-recipes",
-        "--list-runs",
-        "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name"
-        " resnet.mine",
-    )
-    _add_settings(made)
-    _add_run(made)
-    flag(made, "--list-recipes")
-    flag(made, "--list-runs")
-    log_option(made)
-
-
-def _add_settings(made: argparse.ArgumentParser) -> None:
-    """What is trained, on what."""
-    option(
-        made,
-        "--recipe",
-        f"objective and its settings: see --list-recipes (default: {train.DEFAULT})",
-    )
-    many(made, "--dataset PATH_OR_NAME", "training data; repeatable")
-    option(made, "--backbone", "resnet-slim, vgg-slim, vit-slim, or any timm name")
-    flag(made, "--pretrained", "published weights as initial weights of a timm backbone")
-    option(made, "--start-from NAME", "initial weights: those of a model that was trained here")
-    option(made, "--epochs", type=int)
-    option(made, "--name ARCHITECTURE.TAG", "what the result is called")
-    many(made, "--set KEY=VALUE", "any other setting; repeatable")
-
-
-def _add_run(made: argparse.ArgumentParser) -> None:
-    """How the run goes."""
-    option(
-        made,
-        "--run ID",
-        "id of the run (train-...), resumed if it exists",
-        dest="run_id",
-        default="",
-    )
-    option(made, "--resume ID", "continue a run")
-    flag(made, "--estimate", "say what it would cost, and do nothing")
-    flag(made, "--no-compare", "do not measure before and after when the training ends")
-    option(made, "--threads", "threads to compute with (default: torch's own choice)", type=int)
-
-
-def _add_import(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "import-model",
-        _import,
-        "Make an encoder from your own weights (.pth state dict or safetensors).",
-        "--file resnet18.pth --backbone resnet18 --name resnet.mine",
-    )
-    option(made, "--file FILE", required=True)
-    option(
-        made,
-        "--backbone",
-        "the timm name of its architecture, or a slim one of this project",
-        required=True,
-    )
-    option(made, "--name ARCHITECTURE.TAG", required=True)
-    option(made, "--size", "image size in pixels (default: 224)", type=int, default=224)
-    option(made, "--dim", "dimensions of the vectors (default: 512)", type=int, default=512)
+    command(commands, "train", _train, TRAIN)
+    command(commands, "import-model", _import, IMPORT)
+    command(commands, "effect", _effect, EFFECT)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -111,8 +96,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
-    known = Run(options.resume or options.run_id)
-    if options.resume or (options.run_id and (known.folder / "config.json").exists()):
+    known = Run(options.resume or options.run)
+    if options.resume or (options.run and (known.folder / "config.json").exists()):
         _refuse_changes(known, options)
         if not options.json:
             print(_going_on(known))
@@ -126,7 +111,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
         )
         _show_pairs(asdict(cost), "estimate", options.json)
         return None
-    run, found = train.begin(settings, options.run_id, progress, asked)
+    run, found = train.begin(settings, options.run, progress, asked)
     if not options.json:
         _announce(run, found)
     return _work(run, options, progress)
@@ -134,10 +119,9 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
 
 def _refuse_changes(run: Run, options: argparse.Namespace) -> None:
     """Raise UserError where what was given does not fit a run that is there already."""
-    if options.resume and options.run_id not in ("", options.resume):
+    if options.resume and options.run not in ("", options.resume):
         raise UserError(
-            f"--resume {options.resume} and --run {options.run_id} were given.",
-            "They name one run.",
+            f"--resume {options.resume} and --run {options.run} were given.", "They name one run."
         )
     if options.estimate:
         raise UserError(
@@ -249,24 +233,10 @@ ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": 
 """Which pictures the queries are, as the table says it."""
 
 
-def _add_effect(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "effect",
-        _effect,
-        "Before and after a training run: the change of mAP, and forgetting on other data.",
-        "--run train-20260101-120000-abcdef",
-        "--run train-20260101-120000-abcdef --also catalogue",
-    )
-    option(made, "--run ID", "a finished run: see train --list-runs", dest="run_id", required=True)
-    many(made, "--also PATH_OR_NAME", "another dataset; repeatable")
-    log_option(made)
-
-
 def _effect(options: argparse.Namespace) -> None:
     progress = Progress("before and after", options.log)
     with progress.ending():
-        found = effect.before_after(options.run_id, options.also, progress=progress)
+        found = effect.before_after(options.run, options.also, progress=progress)
         progress.end("done", f"{len(found)} comparisons.")
     if options.json:
         return emit([effect_row(one) for one in found])

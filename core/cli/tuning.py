@@ -9,7 +9,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from core.cli.building import ready
-from core.cli.output import Progress, command, emit, flag, log_option, option, table, writing
+from core.cli.options import DATASET, ENCODER, LOG, K, command
+from core.cli.output import Progress, emit, table, writing
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.index_lab import space
@@ -33,42 +34,34 @@ COLUMNS = [
 ]
 
 
+TUNE = f"""
+    Measure recall against latency, size and build time of indexes on your own vectors.
+
+    {DATASET}
+    {ENCODER}
+    --indexes NAMES   names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all) [=]
+    --recall RECALL   compare indexes at this recall (default: .95) [float, = .95]
+    {K}
+    --size SIZE       enlarge the gallery to so many vectors, like its own [int, = 0]
+    --full            points along the build knobs too: one build for each value
+    --memory GB       memory that the index may take (default: what is free) [float]
+    --estimate        say how long it would take, and do nothing
+    --again           measure anew what was measured before, as on a busy machine
+    --csv FILE        write the points
+    {LOG}
+
+    examples:
+    tune --dataset catalogue --encoder hog.8x8
+    tune --dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full
+    tune --dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99 \
+      --csv points.csv
+    tune --dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate
+    tune --dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again
+"""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "tune",
-        _tune,
-        "Measure recall against latency, size and build time of indexes on your own vectors.",
-        "--dataset catalogue --encoder hog.8x8",
-        "--dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full",
-        "--dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99"
-        " --csv points.csv",
-        "--dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate",
-        "--dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again",
-    )
-    option(made, "--dataset PATH_OR_NAME", required=True)
-    option(made, "--encoder NAME", required=True)
-    option(
-        made,
-        "--indexes NAMES",
-        "names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)",
-        default="",
-    )
-    option(
-        made, "--recall", "compare indexes at this recall (default: .95)", type=float, default=0.95
-    )
-    option(made, "-k", "hits that count (default: 10)", type=int, default=10)
-    option(
-        made, "--size", "enlarge the gallery to so many vectors, like its own", type=int, default=0
-    )
-    flag(made, "--full", "points along the build knobs too: one build for each value")
-    option(
-        made, "--memory GB", "memory that the index may take (default: what is free)", type=float
-    )
-    flag(made, "--estimate", "say how long it would take, and do nothing")
-    flag(made, "--again", "measure anew what was measured before, as on a busy machine")
-    option(made, "--csv FILE", "write the points")
-    log_option(made)
+    command(commands, "tune", _tune, TUNE)
 
 
 def _tune(options: argparse.Namespace) -> None:

@@ -159,7 +159,7 @@ GIVEN = {
     "encoders": "hog.8x8",
     "query": "id:cold/00003.png",
     "hit": "cold/00001.png",
-    "run_id": RUN,
+    "run": RUN,
     "file": "resnet18.pth",
     "image": "photo.jpg",
     "backbone": "resnet18",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from functools import cache
@@ -9,6 +10,7 @@ from functools import cache
 import pytest
 
 from core.cli.main import main, parser
+from core.cli.options import declare
 from core.services.specs import split_names
 
 
@@ -68,3 +70,51 @@ def test_examples_are_well_formed(example):
 )
 def test_names_separated_by_commas(text, expected):
     assert split_names(text) == expected
+
+
+NOTATION = """
+    --first NAME  goes on
+                  below [required]
+    -k K          hits that count [int, default: 10]
+    --way {fast,slow} [= slow]
+    --each --one FIELD=VALUE  may come again [many]
+    --files FILE [several]
+    --edge x,y    of a box [edge, = 1,2]
+    --empty TEXT [=]
+    --none NAME
+    --now         there or not
+    --log LOG [hidden]
+"""
+
+
+def test_options_are_what_their_declaration_says():
+    made = argparse.ArgumentParser()
+    declare(made, NOTATION, edge=lambda text: tuple(map(int, text.split(","))))
+    told = made.format_help()
+    assert "--first NAME" in told
+    assert "goes on below\n" in told
+    assert "hits that count (default: 10)" in told
+    assert "--way {fast,slow}\n" in told
+    assert "--log" not in told
+    least = vars(made.parse_args(["--first", "a"]))
+    plain = {"first": "a", "k": 10, "way": "slow", "each": [], "files": None, "edge": (1, 2)}
+    assert least == {**plain, "empty": "", "none": None, "now": False, "log": None}
+    given = "--first a -k 3 --one a=1 --each b=2 --files x y --edge 3,4 --now --log l"
+    more = vars(made.parse_args(given.split()))
+    assert (more["k"], more["each"], more["files"]) == (3, ["a=1", "b=2"], ["x", "y"])
+    assert (more["edge"], more["now"], more["log"]) == ((3, 4), True, "l")
+
+
+@pytest.mark.parametrize("given", ["-k 1", "--first a -k x", "--first a --way middling"])
+def test_options_refuse_what_they_do_not_allow(given, capsys):
+    made = argparse.ArgumentParser()
+    declare(made, NOTATION, edge=str)
+    with pytest.raises(SystemExit):
+        made.parse_args(given.split())
+    assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["--name NAME OTHER", "--k K [whole]"])
+def test_a_declaration_that_says_nothing_known_is_a_bug(text):
+    with pytest.raises((ValueError, KeyError)):
+        declare(argparse.ArgumentParser(), text)
