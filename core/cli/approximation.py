@@ -3,11 +3,10 @@
 import argparse
 import math
 import os
-from dataclasses import asdict
 
 from core.cli.building import ready
 from core.cli.options import DATASET, ENCODER, LOG, PICTURE, PROTOCOL, K, command
-from core.cli.output import Progress, emit, say, table
+from core.cli.output import Progress, emit, held, say, table
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.index_lab.buckets import METHODS, Buckets, buckets
@@ -90,10 +89,8 @@ def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
         dataset = ready(options.dataset, [options.encoder])
-        if options.pca is None:
-            pca = min(USUAL.pca, most_pca(dataset, options.encoder))
-        else:
-            pca = options.pca
+        usual = min(USUAL.pca, most_pca(dataset, options.encoder))
+        pca = usual if options.pca is None else options.pca
         chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)
         found = waterfall(dataset, options.encoder, chain, options.k, options.protocol, progress)
     progress.end("done", found.sentence)
@@ -108,10 +105,7 @@ def _show_stages(found: Waterfall) -> None:
             "stage": one.title,
             f"recall@{found.k}": f"{one.recall:.4f}",
             **{m: f"{v:#.3g}" for m, v in one.quality.items()},
-            **{
-                f"{metric.partition('@')[0]} change, 95 %": _change(one)
-                for metric in list(one.quality)[:1]
-            },
+            **{f"{m.partition('@')[0]} change, 95 %": _change(one) for m in list(one.quality)[:1]},
             "bytes": f"{one.bytes:.0f}",
             "ms": f"{one.ms:.3g}",
             "newly missed": one.lost_count,
@@ -119,7 +113,7 @@ def _show_stages(found: Waterfall) -> None:
         }
         for one in found.stages
     ]
-    table(rows, list(rows[0]))
+    table(rows)
     print()
     for one in found.stages:
         print(f"{one.title}: {one.about}")
@@ -158,30 +152,23 @@ def _asked(dataset: Dataset, text: str) -> Query:
 def _missed(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, [options.encoder])
     asked = _asked(dataset, options.query)
-    found = query_view(
-        dataset,
-        options.encoder,
-        options.index,
-        asked.item_id or asked.name,
-        options.k,
-        data=asked.data,
-    )
+    query = asked.item_id or asked.name
+    found = query_view(dataset, options.encoder, options.index, query, options.k, data=asked.data)
     if options.json:
         return emit(found)
     rows = [
         {
             "rank": one.rank or "-",
             "exact rank": one.true_rank or "-",
-            "score": f"{one.score:.4f}",
             "state": {"ghost": "missed"}.get(one.state, one.state),
+            "score": f"{one.score:.4f}",
             "label": one.label,
             "file": IDENTICAL if one.identical else "",
             "id": one.id,
         }
         for one in found.merged
     ]
-    file = ["file"] if any(one.identical for one in found.merged) else []
-    table(rows, ["rank", "exact rank", "state", "score", "label", *file, "id"])
+    table(rows, ["rank", "exact rank", "state", "score", "label", *held(rows, "file"), "id"])
     if found.left_out is not None:
         say(f"Left out: {found.left_out}, the query itself.")
     times = f"{found.p50:.3g} ms (exact {found.exact_p50:.3g} ms)"
@@ -198,28 +185,15 @@ def _buckets(options: argparse.Namespace) -> None:
         )
     other = "hash_dim" if options.method == "lsh" else "rows"
     if getattr(options, other) is not None:
-        raise UserError(
-            f"--{other.replace('_', '-')} was given.",
-            f"{options.method} has none.",
-            "Leave it out.",
-        )
-    given = {
-        name: getattr(options, name)
-        for name in ("bits", "threshold", "hash_dim")
-        if getattr(options, name) is not None
-    }
-    rows = ROWS if options.rows is None else options.rows
+        name = f"--{other.replace('_', '-')}"
+        raise UserError(f"{name} was given.", f"{options.method} has none.", "Leave it out.")
+    asking = {"rows": ROWS, **_usual(options.method)}
+    asking |= {name: value for name in asking if (value := getattr(options, name)) is not None}
     found = buckets(
-        dataset,
-        options.encoder,
-        options.method,
-        asked.item_id,
-        rows=rows,
-        hits=options.k,
-        **{**_usual(options.method), **given},
+        dataset, options.encoder, options.method, asked.item_id, hits=options.k, **asking
     )
     if options.json:
-        return emit(_plain(found))
+        return emit(found)
     _show_buckets(found)
 
 
@@ -229,14 +203,8 @@ def _usual(method: str) -> dict[str, float]:
         return HASHED[method]
     row = library.get_index_row(method)
     knobs = {**row["build_knobs"], **row["search_knobs"]}
-    return {
-        name: knobs[knob]["default"]
-        for name, knob in (
-            ("bits", "num_perm"),
-            ("threshold", "threshold"),
-            ("hash_dim", "hash_dim"),
-        )
-    }
+    named = {"bits": "num_perm", "threshold": "threshold", "hash_dim": "hash_dim"}
+    return {name: knobs[knob]["default"] for name, knob in named.items()}
 
 
 def _show_buckets(found: Buckets) -> None:
@@ -254,7 +222,7 @@ def _show_buckets(found: Buckets) -> None:
         }
         for p in found.pairs
     ]
-    table(rows, list(rows[0]))
+    table(rows)
     print(f"\n{found.bands} bands of {found.rows}: {found.formula}")
     print(
         f"Pairs of similarity {found.threshold:g} collide with {found.at_threshold:.1%}; steepest"
@@ -269,18 +237,3 @@ def _show_buckets(found: Buckets) -> None:
         for at, share, pairs in found.measured
     ]
     table(bins, ["similarity", "collided, %", "pairs"])
-
-
-def _plain(found: Buckets) -> dict:
-    """Arrays as lists."""
-    made = asdict(found)
-    made |= {name: made[name].tolist() for name in ("code", "similarity", "probability")}
-    pairs = [
-        {
-            **pair,
-            "equal": pair["equal"].astype(int).tolist(),
-            "bands": pair["bands"].astype(int).tolist(),
-        }
-        for pair in made["pairs"]
-    ]
-    return {**made, "code": [int(value) for value in made["code"]], "pairs": pairs}

@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.cli.options import DATASET, LOG, command, declare
-from core.cli.output import Progress, emit, table
+from core.cli.output import Progress, aside, emit, table
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
@@ -111,7 +110,7 @@ def _build(options: argparse.Namespace) -> None:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
         if options.check_content:
             dataset, checked = content_check.checked(dataset, progress)
-            print(f"Content check: {checked.words}.", file=sys.stderr)
+            aside(f"Content check: {checked.words}.")
         built = build.build(dataset, wanted, options.index, progress, elsewhere)
         maps.follow(dataset, [one.encoder for one in built], progress)
     progress.end("done", _said(built))
@@ -123,12 +122,9 @@ def _build(options: argparse.Namespace) -> None:
     table(rows, ["dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds"])
     for one in built:
         if one.encoded >= TOLD and any(one.spent_s.values()):
-            print(f"{one.encoder}: of the work {_shares(one.spent_s)}.", file=sys.stderr)
+            aside(f"{one.encoder}: of the work {_shares(one.spent_s)}.")
     if any(one.skipped for one in built):
-        print(
-            f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}",
-            file=sys.stderr,
-        )
+        aside(f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}")
 
 
 def _shares(spent: dict[str, float]) -> str:
@@ -151,8 +147,7 @@ def _said(built: Sequence[build.Built]) -> str:
 def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:
     if as_json:
         return emit({name: asdict(cost) for name, cost in costs.items()})
-    columns = ["encoder", "to encode", "time", "memory", "disk", "download", "missing"]
-    table([_row(name, cost) for name, cost in costs.items()], columns)
+    table([_row(name, cost) for name, cost in costs.items()])
 
 
 def _row(name: str, cost: Estimate) -> dict:

@@ -1,11 +1,10 @@
 """``detect`` and ``detectors``: where the subject of a picture is, and what can find it."""
 
 import argparse
-import sys
 
 from core.cli.listing import state_of
 from core.cli.options import command, declare
-from core.cli.output import Progress, emit, table
+from core.cli.output import Progress, aside, emit, table
 from core.errors import UserError
 from core.images import read_file
 from core.services.embedding import detecting
@@ -80,7 +79,7 @@ def _detect(options: argparse.Namespace) -> None:
     fetched(options.detector)
     found = detect(Query(data=read_file(options.image), name=options.image), options.detector)
     if found.note:
-        print(found.note, file=sys.stderr)
+        aside(found.note)
     if options.json:
         return emit({"boxes": [_plain(box) for box in found.boxes]})
     rows = [
@@ -110,10 +109,7 @@ def _detectors(options: argparse.Namespace) -> None:
     if options.bring:
         if not options.name:
             raise UserError("The network has no name.", fix="Add --name NAME.")
-        print(
-            f"Ready: detect with --detector {detecting.bring(options.bring, options.name)}",
-            file=sys.stderr,
-        )
+        aside(f"Ready: detect with --detector {detecting.bring(options.bring, options.name)}")
     rows = detecting.detector_rows()
     if options.json:
         return emit(rows)

@@ -3,7 +3,7 @@
 import argparse
 
 from core.cli.options import command
-from core.cli.output import emit, table
+from core.cli.output import show
 from core.errors import UserError
 from core.services.doctor import examine
 
@@ -22,10 +22,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _doctor(options: argparse.Namespace) -> None:
     found = examine()
-    if options.json:
-        emit(found)
-    else:
-        table(found, ["check", "state", "detail"])
+    show(options, found, ["check", "state", "detail"])
     broken = [row for row in found if row["state"] == "broken"]
     if broken:
         fixes = [row["fix"] for row in broken if row["fix"]]

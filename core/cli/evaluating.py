@@ -1,12 +1,11 @@
 """``evaluate``: how good encoders are; a report for people and for other programs."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from core import fusion
 from core.cli.options import LOG, command
-from core.cli.output import Progress, emit, table
+from core.cli.output import Progress, aside, emit, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation import ahead, crossing, gains, reports, studies
@@ -82,9 +81,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     made = len({cell.encoder for cell in report.cells})
     left = f"; {len(report.left_out)} left out" if report.left_out else ""
     progress.end("done", f"{made} encoder{'' if made == 1 else 's'} evaluated{left}.")
-    print(f"Saved as {folder.name}.", file=sys.stderr)
+    aside(f"Saved as {folder.name}.")
     for line in report.left_out:
-        print(f"Left out: {line}", file=sys.stderr)
+        aside(f"Left out: {line}")
     if options.json:
         return emit(report_json(report, options.metric))
     print_report(report, options.metric)
@@ -142,13 +141,11 @@ def _boards(
     report: reports.Report, metric: str | None
 ) -> list[tuple[str, str, Leaderboard | UserError]]:
     found: list[tuple[str, str, Leaderboard | UserError]] = []
-    usual = next(iter(metrics_of(report)), "mAP")
+    known = metrics_of(report)
+    usual = next(iter(known), "mAP")
     for dataset, protocol in boards(report):
-        by = metric or (
-            "hit@1"
-            if protocol.startswith(CROSS_DOMAIN) and "hit@1" in metrics_of(report)
-            else usual
-        )
+        crossed = protocol.startswith(CROSS_DOMAIN) and "hit@1" in known
+        by = metric or ("hit@1" if crossed else usual)
         try:
             found.append((dataset, protocol, leaderboard(report, dataset, protocol, by)))
         except UserError as error:
@@ -174,7 +171,7 @@ def _print_gains(report: reports.Report, metric: str) -> None:
         }
         for one in found
     ]
-    table(rows, list(rows[0]))
+    table(rows)
 
 
 def print_report(report: reports.Report, metric: str | None) -> None:
@@ -207,12 +204,9 @@ def _print_board(report: reports.Report, dataset: str, protocol: str, board: Lea
     ]
     table(rows, ["rank", "encoder", "index", board.metric, "95 %", "by class", *others, "seen"])
     more = f"; {board.unjudged} without any relevant picture left out" if board.unjudged else ""
-    print(f"{board.queries} queries in {board.clusters} independent groups{more}.", end="")
-    print(
-        f" Differences under {board.smallest:.3f} can't be detected."
-        if len(board.standings) > 1
-        else ""
-    )
+    several = len(board.standings) > 1
+    least = f" Differences under {board.smallest:.3f} can't be detected." if several else ""
+    print(f"{board.queries} queries in {board.clusters} independent groups{more}.{least}")
     for words, names in seen_in_words(cells.values()).items():
         print(f"Seen by {', '.join(names)}: {words}.")
     if protocol == CROSS_DOMAIN:
@@ -230,7 +224,7 @@ def _print_classes(report: reports.Report, dataset: str, board: Leaderboard) -> 
             for row in one["means"]
         }
         rows.append({f"{board.metric} of": one["class"], "queries": one["queries"], **means})
-    table(rows, list(rows[0]) if rows else [])
+    table(rows)
 
 
 def report_json(report: reports.Report, metric: str | None) -> dict:

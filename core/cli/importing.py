@@ -1,10 +1,9 @@
 """``vectors``: compare a model from elsewhere by the vectors that it made."""
 
 import argparse
-import sys
 
 from core.cli.options import command
-from core.cli.output import emit, listed, table
+from core.cli.output import aside, emit, listed, table
 from core.errors import UserError
 from core.services.library import imports
 
@@ -50,7 +49,7 @@ def _vectors(options: argparse.Namespace) -> None:
             replace=options.replace,
             told=_counted,
         )
-        print(f"Ready: search with --encoder {name}", file=sys.stderr)
+        aside(f"Ready: search with --encoder {name}")
     rows = imports.vector_rows()
     if options.json:
         return emit(rows)
@@ -69,6 +68,6 @@ def _told(check: imports.Check, as_json: bool) -> None:
 
 def _counted(check: imports.Check) -> None:
     """The counts, said before anything is taken."""
-    print(check, file=sys.stderr)
+    aside(check)
     for remark in check.remarks:
-        print(f"{remark.id} {remark.text}.", file=sys.stderr)
+        aside(f"{remark.id} {remark.text}.")

@@ -1,10 +1,9 @@
 """``datasets``, ``encoders``, ``indexes``: what there is."""
 
 import argparse
-import sys
 
 from core.cli.options import command
-from core.cli.output import emit, listed, table
+from core.cli.output import aside, emit, listed, table
 from core.errors import UserError
 from core.services.library import changing, layouts, library
 
@@ -69,10 +68,7 @@ def _datasets(options: argparse.Namespace) -> None:
     rows = library.dataset_rows()
     if options.json:
         return emit(rows)
-    shown = [
-        {**row, "state": row["state"] if row["state"] != "download" else "needs download"}
-        for row in rows
-    ]
+    shown = [{**row, "state": state_of({**row, "bytes": 0})} for row in rows]
     table(shown, ["name", "kind", "pictures", "skipped", "labels", "state", "title"])
 
 
@@ -91,30 +87,25 @@ def _change(options: argparse.Namespace) -> None:
     if options.remove_pictures:
         changes.append(changing.remove(options.dataset, options.remove_pictures))
     for one in changes:
-        print(one.words, file=sys.stderr)
+        aside(one.words)
     if changes[-1].encoders:
         names = ",".join(changes[-1].encoders)
-        print(
+        aside(
             f"What was built follows with: python -m core build --dataset {options.dataset}"
-            f" --encoders {names}",
-            file=sys.stderr,
+            f" --encoders {names}"
         )
 
 
 def _one_dataset(options: argparse.Namespace) -> None:
     row = library.dataset_row(options.dataset)
-    row["skipped_pictures"] = (
-        library.skipped_rows(options.dataset) if row["state"] == "ready" else []
-    )
+    ready = row["state"] == "ready"
+    row["skipped_pictures"] = library.skipped_rows(options.dataset) if ready else []
     layout = layouts.layout_row(options.dataset) if row["layout"] else None
     row["labels_from"] = layout["examples"] if layout else []
     if options.json:
         return emit(row)
     lists = ("skipped_pictures", "labels_from", "remarks")
-    table(
-        [{"field": key, "value": value} for key, value in row.items() if key not in lists],
-        ["field", "value"],
-    )
+    table([{"field": key, "value": value} for key, value in row.items() if key not in lists])
     if row["labels_from"]:
         print(f"\nFolders are read as {row['layout']} (correct it with --layout):")
         table(row["labels_from"], ["picture", "label", "split", "category", "instance"])
@@ -128,9 +119,8 @@ def _encoders(options: argparse.Namespace) -> None:
     rows = [library.get_encoder_row(options.name)] if options.name else library.encoder_rows()
     if options.json:
         return emit(rows)
-    table(
-        [{**row, "state": state_of(row)} for row in rows], ["name", "dim", "tier", "state", "title"]
-    )
+    shown = [{**row, "state": state_of(row)} for row in rows]
+    table(shown, ["name", "dim", "tier", "state", "title"])
     if options.name and rows[0]["detail"]:
         print(rows[0]["detail"])
 

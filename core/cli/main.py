@@ -26,7 +26,7 @@ from core.cli import (
     training,
     tuning,
 )
-from core.cli.output import Unwritable, streams
+from core.cli.output import Unwritable, aside, streams
 from core.errors import Cancelled, UserError
 from core.services import turns
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unwritable as error:
         if isinstance(error.__cause__, BrokenPipeError):  # the reader has left, as head does
             return 0
-        print(f"The output can't be written: {error}.", file=sys.stderr)
+        aside(f"The output can't be written: {error}.")
         return 1
 
 
@@ -100,26 +100,21 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)
     except UserError as error:
-        print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
+        aside(f"\n{error}" if sys.stderr.isatty() else str(error))
         return 1
     except (KeyboardInterrupt, Cancelled):
-        print(
-            "\nStopped. What was finished is kept; the same command continues from there.",
-            file=sys.stderr,
-        )
+        aside("\nStopped. What was finished is kept; the same command continues from there.")
         return 130
     except Unwritable:
         raise
     except Exception as error:
         if told := store.refusal(error):
-            print(told, file=sys.stderr)
+            aside(told)
             return 1
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise
-        print(f"Unexpected error: {type(error).__name__}: {error}", file=sys.stderr)
-        print(
-            "Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.", file=sys.stderr
-        )
+        aside(f"Unexpected error: {type(error).__name__}: {error}")
+        aside("Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.")
         return 1
 
 

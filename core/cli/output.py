@@ -4,6 +4,7 @@ What can't be printed is never a reason to fail: characters that the terminal do
 written as escapes, and a standard error that nobody reads any more does not stop the work.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TextIO
+
+import numpy as np
 
 from core.errors import Cancelled, UserError
 from core.services import jobs
@@ -33,20 +36,30 @@ def _plain(value: object) -> object:
         return asdict(value)
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, np.ndarray):
+        return (value.astype(int) if value.dtype == bool else value).tolist()
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
-def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
-    """Aligned columns with a heading; control characters of names are shown, not obeyed."""
+def table(rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
+    """Aligned columns (none named: those of the first row) with a heading; control characters of
+    names are shown, not obeyed."""
+    columns = columns or [name for row in rows[:1] for name in row]
     cells = [[_cell(row.get(column, "")) for column in columns] for row in rows]
     lines = [list(columns), *cells]
     widths = [max(cells_wide(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:
-        print(
-            "  ".join(
-                _filled(text, width) for text, width in zip(line, widths, strict=True)
-            ).rstrip()
-        )
+        print("  ".join(map(_filled, line, widths)).rstrip())
+
+
+def show(options: argparse.Namespace, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
+    """Rows as JSON where that was asked for, else as a table."""
+    return emit(rows) if options.json else table(rows, columns)
+
+
+def held(rows: Sequence[dict], *columns: str) -> list[str]:
+    """Of these columns those in which some row has something."""
+    return [column for column in columns if any(row[column] for row in rows)]
 
 
 def listed(title: str, rows: Sequence[dict], what: str) -> None:
@@ -57,7 +70,7 @@ def listed(title: str, rows: Sequence[dict], what: str) -> None:
     print(f"\n{title} ({len(rows):,}):")
     counts = passed_over.reasons(rows)
     if 1 < len(counts) < len(rows):
-        table([{"count": count, "reason": reason} for reason, count in counts], ["count", "reason"])
+        table([{"count": count, "reason": reason} for reason, count in counts])
         print()
     table(rows, [what, "reason"])
 
@@ -82,6 +95,11 @@ def writing(name: str) -> Iterator[None]:
 def say(text: str) -> None:
     """A line on standard output that may hold names from anywhere."""
     print(printable(text))
+
+
+def aside(text: object) -> None:
+    """A line on standard error: what is no part of the answer."""
+    print(text, file=sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -249,7 +267,7 @@ class Progress:
             room = max(shutil.get_terminal_size().columns, 20) - 1
             print(f"\r{_filled(_cut(text, room), room)}", end="", file=sys.stderr, flush=True)
         elif total and done >= total:
-            print(text, file=sys.stderr)
+            aside(text)
 
     def _known(self) -> dict[str, float | None]:
         told = {"left": self.left, "share": self.share, "step": self.step, "silent": self.silent}

@@ -8,7 +8,7 @@ from core import store
 from core.cli import mapping, searching
 from core.cli.evaluating import print_report, report_json
 from core.cli.options import command, declare
-from core.cli.output import emit, table, writing
+from core.cli.output import emit, show, writing
 from core.errors import UserError
 from core.services.evaluation import report_files, reports
 from core.services.library import library
@@ -75,8 +75,7 @@ def _report(options: argparse.Namespace) -> None:
     if options.trec_run or options.trec_qrels:
         return _trec(options)
     if not options.name:
-        rows = [{"name": name} for name in reports.listing()]
-        return emit(rows) if options.json else table(rows, ["name"])
+        return show(options, [{"name": name} for name in reports.listing()], ["name"])
     report = reports.Report.load(reports.find(options.name))
     if options.csv:
         sys.stdout.write(report_files.csv(report))
@@ -105,11 +104,8 @@ def _trec(options: argparse.Namespace) -> None:
     if not options.encoder:
         raise UserError("A TREC file needs an encoder.", fix="Add --encoder NAME.")
     made = report_files.trec_run if options.trec_run else report_files.trec_qrels
-    for line in made(
-        library.open_dataset(options.trec_run or options.trec_qrels),
-        options.encoder,
-        options.protocol,
-    ):
+    dataset = library.open_dataset(options.trec_run or options.trec_qrels)
+    for line in made(dataset, options.encoder, options.protocol):
         sys.stdout.write(line)
 
 
@@ -138,8 +134,7 @@ def _page(options: argparse.Namespace) -> str:
         return leaderboard_page(report, options.metric or "mAP")
     _need(options, "--compare", "dataset", "encoders", "query")
     dataset, request, found = searching.compared(options)
-    query = request.query
-    return comparison_page(dataset, query, found.answers)
+    return comparison_page(dataset, request.query, found.answers)
 
 
 def _bytes(file: str) -> bytes:

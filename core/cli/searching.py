@@ -1,13 +1,12 @@
 """``search`` and ``compare``: one query through one encoder, or through several."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from core.cli.detecting import add_choice, fetched
 from core.cli.options import DATASET, ENCODER, ENCODERS, PICTURE, command, declare
-from core.cli.output import Progress, emit, say, table
+from core.cli.output import Progress, aside, emit, held, say, table
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
@@ -132,12 +131,8 @@ def _complete(options: argparse.Namespace, dataset: Dataset, wanted: list[str]) 
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
     without = [name for name in wanted if lacks_index(dataset, name, options.index)]
     if without:
-        build.build(
-            dataset,
-            without,
-            options.index,
-            Progress(f"building the index {options.index} for {', '.join(without)}"),
-        )
+        what = f"building the index {options.index} for {', '.join(without)}"
+        build.build(dataset, without, options.index, Progress(what))
 
 
 def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) -> SearchRequest:
@@ -223,21 +218,18 @@ def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
     if not (options.box or options.crop):
         return {}
     if answer.note:
-        print(answer.note, file=sys.stderr)
+        aside(answer.note)
     return {"box": answer.box, "crop": answer.crop or None, "note": answer.note}
 
 
 def _show_part(answer: SearchResult) -> None:
     if answer.box:
-        by = ""
+        by, edges = "", ", ".join(f"{edge:.3f}" for edge in answer.box)
         if answer.crop:
             by = f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
-        print(
-            f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the"
-            f" picture{by}."
-        )
+        print(f"Searched with the part {edges} of the picture{by}.")
     if answer.note:
-        print(answer.note, file=sys.stderr)
+        aside(answer.note)
 
 
 def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
@@ -254,18 +246,8 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
         for h in answer.hits
     ]
     if rows:
-        table(
-            rows,
-            [
-                "rank",
-                *(["before"] if any(row["before"] for row in rows) else []),
-                "score",
-                "label",
-                "verdict",
-                *(["file"] if any(row["file"] for row in rows) else []),
-                "id",
-            ],
-        )
+        before, file = held(rows, "before"), held(rows, "file")
+        table(rows, ["rank", *before, "score", "label", "verdict", *file, "id"])
     if answer.score != "cosine":
         print(f"Scores: {answer.score}.")
     for remark in answer.remarks:
@@ -280,17 +262,9 @@ def _show_agreement(agreement: Agreement) -> None:
         ("rank-biased overlap", agreement.rbo),
     ):
         print(f"\n{title}")
-        rows = [
-            {
-                "": name,
-                **{
-                    other: f"{value:.2f}"
-                    for other, value in zip(agreement.encoders, line, strict=True)
-                },
-            }
-            for name, line in zip(agreement.encoders, matrix, strict=True)
-        ]
-        table(rows, ["", *agreement.encoders])
+        names, told = agreement.encoders, [[f"{value:.2f}" for value in line] for line in matrix]
+        lines = [dict(zip(names, line, strict=True)) for line in told]
+        table([{"": name, **line} for name, line in zip(names, lines, strict=True)])
 
 
 def _count(options: argparse.Namespace) -> int:

@@ -1,13 +1,17 @@
 """``probe``, ``perturb``, ``health``, ``audit``: studies of an encoder, a data set, a query."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import TypeVar
 
 from core.cli.building import ready
 from core.cli.options import DATASET, ENCODER, ENCODERS, PROTOCOL, K, command
 from core.cli.output import Progress, emit, table
 from core.services.evaluation import audit, health, perturb, probes
 from core.services.specs import split_names
+
+T = TypeVar("T")
 
 PROBE = f"""
     Shared factors: what an encoder's neighbours share beyond chance.
@@ -64,12 +68,17 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command(commands, "audit", _audit, AUDIT)
 
 
-def _probe(options: argparse.Namespace) -> None:
+def _each(
+    options: argparse.Namespace, doing: str, study: Callable[..., T], *asked: object
+) -> dict[str, T]:
+    """Encoder -> what ``study(dataset, encoder, *asked, progress)`` finds of it."""
     wanted = split_names(options.encoders)
     dataset = ready(options.dataset, wanted)
-    found = {
-        name: probes.probe(dataset, name, options.k, Progress(f"probing {name}")) for name in wanted
-    }
+    return {name: study(dataset, name, *asked, Progress(f"{doing} {name}")) for name in wanted}
+
+
+def _probe(options: argparse.Namespace) -> None:
+    found = _each(options, "probing", probes.probe, options.k)
     if options.json:
         return emit({name: [asdict(row) for row in rows] for name, rows in found.items()})
     for name, rows in found.items():
@@ -88,15 +97,8 @@ def _probe(options: argparse.Namespace) -> None:
 
 
 def _perturb(options: argparse.Namespace) -> None:
-    wanted = split_names(options.encoders)
-    dataset = ready(options.dataset, wanted)
     chosen = split_names(options.distortions)
-    found = {
-        name: perturb.robustness(
-            dataset, name, options.sample, chosen, Progress(f"distorting for {name}")
-        )
-        for name in wanted
-    }
+    found = _each(options, "distorting for", perturb.robustness, options.sample, chosen)
     if options.json:
         return emit(found)
     for name, made in found.items():
@@ -110,40 +112,31 @@ def _perturb(options: argparse.Namespace) -> None:
 
 
 def _health(options: argparse.Namespace) -> None:
-    wanted = split_names(options.encoders)
-    dataset = ready(options.dataset, wanted)
-    found = {
-        name: health.health(dataset, name, options.protocol, Progress(f"examining {name}"))
-        for name in wanted
-    }
+    found = _each(options, "examining", health.health, options.protocol)
     if options.json:
         return emit(found)
-    rows = []
-    for name, made in found.items():
-        twins, hubs, space, pairs = (
-            made[part] for part in ("duplicates", "hubness", "space", "similarity")
-        )
-        best = pairs["thresholds"][-1] if pairs["thresholds"] else None
-        rows.append(
-            {
-                "encoder": name,
-                "near-duplicates": twins["pairs"],
-                "mAP": f"{twins['mAP with']:.4f}",
-                "without them": f"{twins['mAP without']:.4f}",
-                "hubness": f"{hubs['skewness']:.2f}",
-                "never found": f"{hubs['never found']:.1%}",
-                "mean cosine": f"{space['mean cosine']:.3f}",
-                "effective dimensions": (
-                    f"{space['effective dimensions']:.0f} of {space['dimensions']}"
-                ),
-                "threshold": (
-                    f"{best['threshold']:.3f} for a precision of {best['precision']:.0%}"
-                    if best
-                    else "none"
-                ),
-            }
-        )
-    table(rows, list(rows[0]))
+    table([_health_row(name, made) for name, made in found.items()])
+
+
+def _health_row(name: str, made: dict) -> dict:
+    twins, hubs, space, pairs = (
+        made[part] for part in ("duplicates", "hubness", "space", "similarity")
+    )
+    threshold = "none"
+    if pairs["thresholds"]:
+        best = pairs["thresholds"][-1]
+        threshold = f"{best['threshold']:.3f} for a precision of {best['precision']:.0%}"
+    return {
+        "encoder": name,
+        "near-duplicates": twins["pairs"],
+        "mAP": f"{twins['mAP with']:.4f}",
+        "without them": f"{twins['mAP without']:.4f}",
+        "hubness": f"{hubs['skewness']:.2f}",
+        "never found": f"{hubs['never found']:.1%}",
+        "mean cosine": f"{space['mean cosine']:.3f}",
+        "effective dimensions": f"{space['effective dimensions']:.0f} of {space['dimensions']}",
+        "threshold": threshold,
+    }
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -156,12 +149,9 @@ def _audit(options: argparse.Namespace) -> None:
     print(
         f"R = {found.relevant} of {found.length} pictures are relevant; they stand at ranks {ranks}"
     )
-    rows = [
-        {
-            **row,
-            "value": f"{row['value']:.4f}",
-            "theirs": "" if row["theirs"] is None else f"{row['theirs']:.4f}",
-        }
-        for row in found.rows
-    ]
+    rows = [{**row, **{key: _four(row[key]) for key in ("value", "theirs")}} for row in found.rows]
     table(rows, ["definition", "value", "package", "theirs", "steps", "who"])
+
+
+def _four(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

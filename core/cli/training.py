@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.cli.options import LOG, command
-from core.cli.output import Progress, emit, table
+from core.cli.output import Progress, emit, show, table
 from core.errors import UserError
 from core.services.library import models
 from core.services.training import effect, runs, train
@@ -79,10 +79,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     if options.list_recipes:
-        return _show(train.recipes(), ["name", "loss", "backbone", "about"], options.json)
+        return show(options, train.recipes(), ["name", "loss", "backbone", "about"])
     if options.list_runs:
         rows = [asdict(runs.status(run)) for run in runs.run_ids()]
-        return _show(rows, ["id", "state", "step", "steps", "model"], options.json)
+        return show(options, rows, ["id", "state", "step", "steps", "model"])
     if options.threads:
         import torch
 
@@ -212,11 +212,7 @@ def _report(folder: Path, as_json: bool) -> None:
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:
     if as_json:
         return emit(values)
-    return table([{title: key, "value": value} for key, value in values.items()], [title, "value"])
-
-
-def _show(rows, columns: list[str], as_json: bool) -> None:
-    return emit(rows) if as_json else table(rows, columns)
+    return table([{title: key, "value": value} for key, value in values.items()])
 
 
 def _import(options: argparse.Namespace) -> None:

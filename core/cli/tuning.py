@@ -4,13 +4,12 @@ import argparse
 import csv
 import math
 import shlex
-import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from core.cli.building import ready
 from core.cli.options import DATASET, ENCODER, LOG, K, command
-from core.cli.output import Progress, emit, table, writing
+from core.cli.output import Progress, aside, emit, table, writing
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.index_lab import space
@@ -20,19 +19,6 @@ from core.services.index_lab.enlarge import Likeness
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import likeness_of
 from core.services.library import library
-
-COLUMNS = [
-    "index",
-    "recall",
-    "worst 5 %",
-    "p50 ms",
-    "p95 ms",
-    "batch ms",
-    "memory",
-    "disk",
-    "build",
-]
-
 
 TUNE = f"""
     Measure recall against latency, size and build time of indexes on your own vectors.
@@ -98,9 +84,7 @@ def _tune(options: argparse.Namespace) -> None:
         for point in curves(*wanted, progress=progress, full=options.full, again=options.again):
             points.append(point)
             if not options.json:
-                print(
-                    f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms", file=sys.stderr
-                )
+                aside(f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms")
     progress.end("done", f"{len(points)} points")
     planned = plan(*wanted, full=options.full, timed=False)
     if not points:
@@ -109,12 +93,10 @@ def _tune(options: argparse.Namespace) -> None:
 
 
 def _nothing(planned: Plan) -> UserError:
-    texts = [spec.text for spec in planned.settings]
-    if len(texts) == 1:
-        given = f"{texts[0]} can't be measured."
-    else:
-        given = f"None of the {len(texts)} settings can be measured."
-    return UserError(given, " ".join(dict.fromkeys(planned.refused.values())))
+    one, *more = (spec.text for spec in planned.settings)
+    given = f"None of the {len(more) + 1} settings" if more else one
+    can = "can be measured." if more else "can't be measured."
+    return UserError(f"{given} {can}", " ".join(dict.fromkeys(planned.refused.values())))
 
 
 def _report(
@@ -138,16 +120,13 @@ def _report(
                 "likeness": like,
             }
         )
-    table([_row(point) for point in points], COLUMNS)
+    table([_row(point) for point in points])
     if machine := next((point.machine for point in points if point.machine), ""):
-        print(
-            f"Times that came with the code are those of {machine}: --again measures here.",
-            file=sys.stderr,
-        )
+        aside(f"Times that came with the code are those of {machine}: --again measures here.")
     # the settings of one build share their reason
     for why in dict.fromkeys(planned.refused.values()):
         texts = [text for text, other in planned.refused.items() if other == why]
-        print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
+        aside(f"Not measured: {', '.join(texts)}. {why}")
     print(f"\n{equal.sentence}")
     if like:
         _show_likeness(like, planned.size, points[0].real)
@@ -163,7 +142,7 @@ def _show_likeness(like: Likeness, size: int, real: int) -> None:
         for name, own, made, _, kept in like.rows
     ]
     print(f"\n{size - real:,} of {size:,} vectors are synthetic. {like.about}")
-    table(rows, ["", "real", "synthetic", "kept"])
+    table(rows)
     print()
 
 
@@ -195,29 +174,21 @@ def _row(point: Point) -> dict:
 
 def _show_plan(planned: Plan, options: argparse.Namespace) -> None:
     if options.json:
-        return emit(
-            {
-                **asdict(planned),
-                "settings": [spec.text for spec in planned.settings],
-                "left": planned.left,
-            }
-        )
+        settings = [spec.text for spec in planned.settings]
+        return emit({**asdict(planned), "settings": settings, "left": planned.left})
     seconds = "unknown" if planned.seconds is None else f"about {planned.seconds:.0f} s"
     free = "unknown" if planned.free_bytes is None else f"{planned.free_bytes / 1e9:.1f} GB"
-    if options.again:
-        before = ("to measure again", planned.left)
-    else:
-        before = ("measured before", len(planned.found))
-    rows = [
-        ("vectors", f"{planned.size:,}"),
-        ("settings", len(planned.settings)),
-        before,
-        ("time for the others", seconds),
-        ("from", planned.basis),
-        ("memory", f"{planned.ram_bytes / 1e9:.2f} GB"),
-        ("free", free),
-    ]
-    table([{"what": what, "value": value} for what, value in rows], ["what", "value"])
+    again = {"to measure again": planned.left}
+    rows = {
+        "vectors": f"{planned.size:,}",
+        "settings": len(planned.settings),
+        **(again if options.again else {"measured before": len(planned.found)}),
+        "time for the others": seconds,
+        "from": planned.basis,
+        "memory": f"{planned.ram_bytes / 1e9:.2f} GB",
+        "free": free,
+    }
+    table([{"what": what, "value": value} for what, value in rows.items()])
 
 
 def _writable(name: str) -> None:
