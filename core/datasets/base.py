@@ -95,6 +95,14 @@ class Dataset(ABC):
         """What the card of one of its protocols says of this set beyond what every card says."""
         return {}
 
+    def owned(
+        self, encoder: str | None = None, index: str | None = None, **more: object
+    ) -> dict[str, object]:
+        """What the meta of a thing says that was made of this set, by an encoder and an index."""
+        names = {"encoder_name": encoder, "index_name": index}
+        told = {key: name for key, name in names.items() if name is not None}
+        return {"source": self.locator, "dataset_name": self.name, **told, **more}
+
     @cached_property
     def _listing(self) -> tuple[Sequence[Item], tuple[Skipped, ...]]:
         items, skipped = self._list()

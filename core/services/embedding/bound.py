@@ -76,12 +76,7 @@ def remember_fit(
     def write(folder: Path) -> dict:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
-        noted = {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-        }
-        return {**noted, "pictures": len(dataset.items), "fit_s": round(seconds, 3)}
+        return dataset.owned(encoder.name, pictures=len(dataset.items), fit_s=round(seconds, 3))
 
     store.get_or_build(stored.FITS, causes, write)
 

@@ -256,7 +256,7 @@ def _kept(dataset: Dataset, read: Callable[[Path], T]) -> T:
             np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64),
         )
         (folder / "content.json").write_text(json.dumps(_hash(found)))
-        return {"source": dataset.locator, "dataset_name": dataset.name}
+        return dataset.owned()
 
     return store.kept(HASHES, _causes(dataset), write, read)
 

@@ -96,7 +96,7 @@ def _plan(dataset: Dataset, encoder: Encoder, kept: str = "") -> Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was
     finished; and what lies in ``kept``, a folder or an address."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
-    shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    shards = Shards(folder, encoder.stored_dim, dataset.owned(encoder.name))
     home = Home(address(kept, dataset, encoder)) if kept else None
     reused = [*stored.earlier(dataset, encoder), *shards.parts()]
     found = home.parts(encoder.stored_dim) if home is not None else []
@@ -145,7 +145,7 @@ def _take_over(dataset: Dataset, wanted: Sequence[Encoder], kept: str) -> None:
 def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarray) -> None:
     """Rows from elsewhere, as a part of this build."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
-    shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    shards = Shards(folder, encoder.stored_dim, dataset.owned(encoder.name))
     shards.add(keys, vectors, {})
     shards.flush()
 
@@ -276,14 +276,10 @@ def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
             store.delete(kind, key)
 
 
-def _owner(dataset: Dataset, encoder: Encoder) -> dict:
-    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
-
-
 def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, encoded: int) -> dict:
     """What finished embeddings say of themselves."""
     return {
-        **_owner(dataset, encoder),
+        **dataset.owned(encoder.name),
         "dim": encoder.dim,
         "encoder_key": store.fingerprint(encoder.fingerprint()),
         "pictures": pictures,

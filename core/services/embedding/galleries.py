@@ -221,18 +221,16 @@ def _write(
     (path / GATHERED).unlink(missing_ok=True)
     np.save(path / "rows.npy", rows)
     cost = index.cost()
-    return {
-        "source": dataset.locator,
-        "dataset_name": dataset.name,
-        "encoder_name": encoder.name,
-        "index_name": index.name,
-        "embeddings": store.key(stored.causes(dataset, encoder)),
-        "rows": len(rows),
-        "ram_bytes": cost.ram_bytes,
-        "disk_bytes": cost.disk_bytes,
-        "build_s": cost.build_s,
-        "followed": followed,
-    }
+    return dataset.owned(
+        encoder.name,
+        index=index.name,
+        embeddings=store.key(stored.causes(dataset, encoder)),
+        rows=len(rows),
+        ram_bytes=cost.ram_bytes,
+        disk_bytes=cost.disk_bytes,
+        build_s=cost.build_s,
+        followed=followed,
+    )
 
 
 log = logging.getLogger(__name__)

@@ -189,4 +189,4 @@ def _write(folder: Path, dataset: Dataset, progress: Progress | None) -> dict:
         "sizes": [[int(length) for length in one.size] for one in found[1:]],
     }
     (folder / "pictures.json").write_text(json.dumps(noted))
-    return {"source": dataset.locator, "dataset_name": dataset.name, "rows": len(ids)}
+    return dataset.owned(rows=len(ids))

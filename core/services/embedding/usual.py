@@ -259,13 +259,11 @@ class _Measured:
             told |= {"apart": self.apart, "by": by, "rows": len(self.rows)}
             told["asked"] = [self._note(items[int(row)]) for row in _asking(len(self.rows))]
         (folder / "usual.json").write_text(json.dumps(told))
-        return {
-            "source": self.dataset.locator,
-            "dataset_name": self.dataset.name,
-            "encoder_name": self.encoder.name,
-            "embeddings": store.key(stored.causes(self.dataset, self.encoder)),
-            "rows": len(self.rows),
-        }
+        return self.dataset.owned(
+            self.encoder.name,
+            embeddings=store.key(stored.causes(self.dataset, self.encoder)),
+            rows=len(self.rows),
+        )
 
     def _note(self, item: Item) -> list:
         """A picture that asked, and what it was held for."""

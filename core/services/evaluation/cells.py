@@ -340,13 +340,7 @@ def _write(
         class_curves=evaluated.class_curves,
     )
     keep(folder, made)
-    return {
-        "source": dataset.locator,
-        "dataset_name": dataset.name,
-        "encoder_name": encoder.name,
-        "index_name": index.shown,
-        "rows": len(asked),
-    }
+    return dataset.owned(encoder.name, index=index.shown, rows=len(asked))
 
 
 def _listed(

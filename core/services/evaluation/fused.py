@@ -125,7 +125,7 @@ def fused_cell(
     def write(folder: Path) -> dict:
         keep(folder, _fused(dataset, made, protocol, method, weights, progress))
         named_so = fused_name(method, names, weights)
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": named_so}
+        return dataset.owned(named_so)
 
     cell = store.kept(KIND, causes, write, read, progress)
     worst = max((seen(one, dataset, protocol) for one in made), key=lambda s: KINDS.index(s.kind))

@@ -69,11 +69,7 @@ def health(
         bits = _bits(dataset, items, progress)
         made = _examine(found.vectors, bits, items, roles_of(items, protocol), progress)
         (folder / "health.json").write_text(json.dumps(made))
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-        }
+        return dataset.owned(encoder.name)
 
     made = store.kept(KIND, causes, write, _read, progress)
     if not made["judged"]:

@@ -107,12 +107,7 @@ def measured(
         (folder / "times.json").write_text(
             json.dumps(_measure(dataset, encoder_name, spec, progress))
         )
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder_name,
-            "index_name": spec.text,
-        }
+        return dataset.owned(encoder_name, index=spec.text)
 
     made = store.kept(KIND, causes, write, _read)
     if _disturbed(made["busy"], busy()):

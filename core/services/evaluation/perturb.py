@@ -71,11 +71,7 @@ def robustness(
         (folder / "curves.json").write_text(
             json.dumps(_measure(dataset, encoder, sample, wanted, progress))
         )
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-        }
+        return dataset.owned(encoder.name)
 
     return store.kept(KIND, causes, write, _read, progress)
 

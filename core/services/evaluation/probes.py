@@ -73,11 +73,7 @@ def probe(
         vectors = stored.read(dataset, encoder).vectors
         rows = _probe(vectors, items, known, k, progress)
         (folder / "probes.json").write_text(json.dumps([asdict(row) for row in rows]))
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-        }
+        return dataset.owned(encoder.name)
 
     return store.kept(KIND, causes, write, _read, progress)
 

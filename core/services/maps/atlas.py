@@ -82,11 +82,7 @@ def _write(folder: Path, dataset: Dataset, progress: Progress | None) -> dict:
     made = draw(dataset, chosen, SIDE, progress)
     (folder / "atlas.webp").write_bytes(made.sheets[0])
     (folder / "atlas.json").write_text(json.dumps({"ids": list(made.ids), "columns": made.columns}))
-    return {
-        "source": dataset.locator,
-        "dataset_name": dataset.name,
-        "index_name": "pictures of the map",
-    }
+    return dataset.owned(index="pictures of the map")
 
 
 def side_for(count: int) -> int:

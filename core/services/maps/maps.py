@@ -337,13 +337,7 @@ def _write(
 
 def _noted(dataset: Dataset, wanted: Wanted) -> dict:
     index = wanted.projection + (f" to {wanted.anchor}" if wanted.anchor else "")
-    return {
-        "source": dataset.locator,
-        "dataset_name": dataset.name,
-        "encoder_name": wanted.encoder,
-        "index_name": index,
-        "anchor": wanted.anchor,
-    }
+    return dataset.owned(wanted.encoder, index=index, anchor=wanted.anchor)
 
 
 def refusal(dataset: Dataset, encoder: str) -> UserError | None:
