@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+from typing import Any
 
 from core.cli.building import ready
 from core.cli.options import DATASET, ENCODER, LOG, PICTURE, PROTOCOL, K, command
@@ -17,7 +18,7 @@ from core.services.search.request import Query, item_of
 from core.services.search.result import IDENTICAL
 from core.services.search.serving import query_from_file
 
-HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
+HASHED: dict[str, dict[str, Any]] = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
 ROWS = 8
 """Bits in a band of lsh."""
@@ -197,7 +198,7 @@ def _buckets(options: argparse.Namespace) -> None:
     _show_buckets(found)
 
 
-def _usual(method: str) -> dict[str, float]:
+def _usual(method: str) -> dict[str, Any]:
     """What hashing begins with: the defaults of its index where it has one."""
     if method in HASHED:
         return HASHED[method]

@@ -12,20 +12,20 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Away, Index, Knob, indexes
 from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import measure, point
 from core.services.index_lab.ahead import Ahead, Known
-from core.services.index_lab.measure import Pilot, measured
+from core.services.index_lab.measure import measured
 from core.services.index_lab.point import KIND, Point
 from core.services.index_lab.space import (
     QUERIES,
     Space,
     answers,
     causes,
+    check_k,
     checked_size,
     free_bytes,
     need,
@@ -108,7 +108,6 @@ def _spec(name: str, index: Index, given: Mapping[str, float]) -> IndexSpec:
 
 
 __all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
-MOST_K = 100
 GROW_S = 30e-6
 """Seconds to draw one synthetic vector, and for fitting them once (measured on 2 cores)."""
 FIT_S = 60.0
@@ -170,65 +169,27 @@ def plan(
         UserError: unknown index or knob, embeddings not built, size out of range.
         Cancelled: ``progress`` said stop.
     """
-    _check_k(k)
-    specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
-    vectors = stored.read(dataset, ready)
-    rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
-    real, size = len(rows), checked_size(size, len(rows))
-    about = causes(dataset, ready, QUERIES, size if size > real else 0)
-    known = [(spec, point.find(about, spec, k)) for spec in specs]
-    points = [one for _, one in known if isinstance(one, Point)]
-    found = () if again else tuple(points)
-    refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
-    refused |= {
-        spec.text: why for spec in specs if (why := _unfit(spec, size, vectors.vectors.shape[1]))
-    }
+    lab = _Lab(dataset, encoder, indexes, k, size, full)
+    known = {} if again else lab.known
+    refused = {text: one for text, one in known.items() if isinstance(one, str)}
+    refused |= {spec.text: why for spec in lab.specs if (why := lab.unfit(spec))}
     seconds, ram = None, 0
     if timed:
-        left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
-        before = _before(dataset, ready, points)
-        seconds, ram = _estimate(
-            left, before, vectors.vectors[rows[: max(measure.SAMPLES)]], size, real, progress
-        )
-    basis = BASIS if timed else ""
+        left = [s for s in lab.specs if s.text not in known and s.text not in refused]
+        seconds, ram = lab.estimate(left, progress)
     return Plan(
-        dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, free_bytes()
+        dataset.name,
+        encoder,
+        k,
+        lab.size,
+        lab.specs,
+        () if again else tuple(lab.points.values()),
+        refused,
+        seconds,
+        BASIS if timed else "",
+        ram,
+        free_bytes(),
     )
-
-
-def _estimate(
-    left: Sequence[IndexSpec],
-    known: Mapping[tuple, Pilot],
-    sample: np.ndarray,
-    size: int,
-    real: int,
-    progress: Progress | None,
-) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build that is ``known`` is not tried."""
-    seconds, most = 0.0, 0
-    groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
-    report(progress, 0, len(groups))
-    for done, (build, specs) in enumerate(groups, start=1):
-        try:
-            tried = known.get(build) or measure.pilot(specs[0], sample, size)
-        except Away:  # it went away since it was asked whether it can hold the gallery
-            continue
-        seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
-        most = max(most, tried.ram_bytes(size))
-        report(progress, done, len(groups))
-    vectors = 4 * size * sample.shape[1] if size > real else 0
-    if left and size > real:
-        seconds += GROW_S * size + (FIT_S if real > measure.SAMPLES[-1] else FIT_S / 5)
-    return seconds, most + vectors
-
-
-def _before(dataset: Dataset, encoder: Encoder, points: Sequence[Point]) -> dict[tuple, Pilot]:
-    """By build what its settings took, here or on the machine that the results came from."""
-    found = {}
-    for one in points:
-        kept = one.size == one.real and galleries.is_built(dataset, encoder, one.index, **one.build)
-        found[one.index, *one.build.items()] = measure.measured_before(one, kept=kept)
-    return found
 
 
 def curves(
@@ -253,17 +214,12 @@ def curves(
         UserError: as :func:`plan`, or memory that does not suffice (with the number needed).
         Cancelled: ``progress`` said stop.
     """
-    planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
-    lab = _Lab(dataset, encoder, k, planned.size)
-    enlarged = lab.size if lab.size > lab.real else 0
-    about = causes(dataset, lab.ready, QUERIES, enlarged)
-    groups = [list(group) for _, group in groupby(planned.settings, key=_build)]
-    before = {one.text: point.find(about, one, k) for one in planned.settings}
-    points = {text: one for text, one in before.items() if isinstance(one, Point)}
-    known = {} if again else points
+    lab = _Lab(dataset, encoder, indexes, k, size, full)
+    groups = [list(group) for _, group in groupby(lab.specs, key=_build)]
+    known = {} if again else lab.points
     fresh = [[spec for spec in group if spec.text not in known] for group in groups]
-    done, total = 0, len(planned.settings)
-    steps = lab.expect(fresh, list(points.values()), progress)
+    done, total = 0, len(lab.specs)
+    steps = lab.expect(fresh, progress)
     steps.counted(done, total)
     for group, specs in zip(groups, fresh, strict=True):
         made = lab.measure(specs)
@@ -278,53 +234,89 @@ def curves(
 
 
 class _Lab:
-    """The space of a run, opened when the first setting needs it, with the exact answers."""
+    """The settings of a run and the gallery that they are measured on. Its space, with the exact
+    answers, is opened when the first setting needs it.
+
+    ``known``: setting -> its point, or why there can be none; ``points`` of these the points.
+    """
 
     ahead: Ahead
 
-    def __init__(self, dataset: Dataset, encoder: str, k: int, size: int) -> None:
-        self.dataset, self.encoder, self.k, self.size = dataset, encoder, k, size
-        ready = with_vectors(dataset, encoder).encoder
-        self.ready, self.real = (
-            ready,
-            len(galleries.gallery_rows(dataset, stored.read(dataset, ready), dataset.protocol())),
-        )
+    def __init__(
+        self, dataset: Dataset, encoder: str, named: Sequence[str], k: int, size: int, full: bool
+    ) -> None:
+        check_k(k)
+        self.dataset, self.encoder, self.k = dataset, encoder, k
+        self.specs = settings(named, full=full)
+        self.ready = with_vectors(dataset, encoder).encoder
+        found = stored.read(dataset, self.ready)
+        self.vectors = found.vectors
+        self.rows = galleries.gallery_rows(dataset, found, dataset.protocol())
+        self.real, self.size = len(self.rows), checked_size(size, len(self.rows))
+        self.grown = self.size > self.real
+        about = causes(dataset, self.ready, QUERIES, self.size if self.grown else 0)
+        there = {spec.text: point.find(about, spec, k) for spec in self.specs}
+        self.known = {text: one for text, one in there.items() if one is not None}
+        self.points = {text: one for text, one in there.items() if isinstance(one, Point)}
         self._space: Space | None = None
 
-    def expect(
-        self,
-        groups: Sequence[Sequence[IndexSpec]],
-        points: Sequence[Point],
-        progress: Progress | None,
-    ) -> Steps:
-        """The steps of measuring groups of settings, each group with one build. ``points``: what is
-        known of this very space."""
+    def unfit(self, spec: IndexSpec) -> str:
+        """Why the gallery can't be indexed so, whatever its vectors; empty where it can."""
+        try:
+            indexes.get(spec.name).fits(self.size, self.ready.dim, **spec.build)
+        except UserError as error:
+            return error.plain
+        return ""
+
+    def estimate(self, left: Sequence[IndexSpec], progress: Progress | None) -> tuple[float, int]:
+        """Seconds and bytes of measuring what is ``left``; a build that was measured before, here
+        or on the machine that the results came from, is not tried."""
+        before = {
+            (one.index, *one.build.items()): measure.measured_before(
+                one, kept=self._is_kept(one.index, one.build)
+            )
+            for one in self.points.values()
+        }
+        seconds, most, size = 0.0, 0, self.size
+        sample = self.vectors[self.rows[: max(measure.SAMPLES)]]
+        groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
+        report(progress, 0, len(groups))
+        for done, (build, specs) in enumerate(groups, start=1):
+            try:
+                tried = before.get(build) or measure.pilot(specs[0], sample, size)
+            except Away:  # it went away since it was asked whether it can hold the gallery
+                continue
+            seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
+            most = max(most, tried.ram_bytes(size))
+            report(progress, done, len(groups))
+        if left and self.grown:
+            seconds += GROW_S * size + (FIT_S if self.real > measure.SAMPLES[-1] else FIT_S / 5)
+        return seconds, most + (4 * size * sample.shape[1] if self.grown else 0)
+
+    def expect(self, groups: Sequence[Sequence[IndexSpec]], progress: Progress | None) -> Steps:
+        """The steps of measuring groups of settings, each group with one build."""
         shape = (self.size, self.ready.dim)
         known = Known(
             shape,
-            points,
+            list(self.points.values()),
             point.everywhere(),
             lambda spec: measure.known_pilot(spec, shape[1], self.size),
-            self._is_kept,
+            lambda spec: self._is_kept(spec.name, spec.build),
         )
         self.ahead = Ahead(progress, [one for one in groups if one], known, QUERIES)
         return self.ahead.steps
 
-    def _is_kept(self, spec: IndexSpec) -> bool:
-        own = self.size == self.real
-        return own and galleries.is_built(self.dataset, self.ready, spec.name, **spec.build)
+    def _is_kept(self, index: str, build: Mapping[str, float]) -> bool:
+        return not self.grown and galleries.is_built(self.dataset, self.ready, index, **build)
 
     def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
         """One point, or reason why there is none, for each setting; all share one build."""
         if not specs:
             return
         space, truth = self._opened()
-        source = {
-            "source": self.dataset.locator,
-            "dataset_name": self.dataset.name,
-            "encoder_name": self.encoder,
-            "embeddings": store.key(stored.causes(self.dataset, self.ready)),
-        }
+        source = self.dataset.owned(
+            self.encoder, embeddings=store.key(stored.causes(self.dataset, self.ready))
+        )
         built: tuple[Index, Cost] | str
         found: Point | str
         try:
@@ -355,7 +347,7 @@ class _Lab:
     def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
         """The index over the space: from the store where the vectors are the user's own."""
         progress = self.ahead.building(spec)
-        if space.size == space.real:
+        if not self.grown:
             index, _ = galleries.gallery_index(
                 self.dataset, self.ready, spec.name, progress, **spec.build
             )
@@ -388,19 +380,5 @@ def job_arguments(
     return given + (["--full"] if full else []) + (["--again"] if again else [])
 
 
-def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
-    """Why such a gallery can't be indexed so, whatever its vectors; empty where it can."""
-    try:
-        indexes.get(spec.name).fits(size, dim, **spec.build)
-    except UserError as error:
-        return error.plain
-    return ""
-
-
 def _build(spec: IndexSpec) -> tuple:
     return spec.name, *spec.build.items()
-
-
-def _check_k(k: int) -> None:
-    if not 1 <= k <= MOST_K:
-        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")

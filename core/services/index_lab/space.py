@@ -78,7 +78,7 @@ def _reclaimable() -> int:
 KIND = "kernels"
 QUERIES = 200
 """So many queries are asked, evenly spread over those of the usual protocol."""
-MOST = 1_000_000
+MOST, MOST_K = 1_000_000, 100
 VERSION = 1
 
 
@@ -152,6 +152,12 @@ def open_space(
     )
 
 
+def check_k(k: int) -> None:
+    """Raises UserError: not a number of hits that a lab compares."""
+    if not 1 <= k <= MOST_K:
+        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
+
+
 def checked_size(size: int, real: int) -> int:
     """How many vectors the gallery will have.
 
@@ -221,12 +227,7 @@ def kernel(
         (folder / "kernel.json").write_text(
             json.dumps({"width": made.width, "likeness": asdict(like)})
         )
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-            "index_name": "larger",
-        }
+        return dataset.owned(encoder.name, index="larger")
 
     return store.kept(
         KIND, {**causes(dataset, encoder), "enlarge": enlarge.VERSION}, write, _kernel, progress

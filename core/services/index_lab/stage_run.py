@@ -7,6 +7,8 @@ again, as indexes want them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -193,14 +195,9 @@ def run(
 ) -> Waterfall:
     """Every stage of ``chain`` on the queries of ``space``; ``items`` of the embedding rows."""
     evaluation = _Evaluation(space, items, protocol, k)
-    done = []
-    total = (
-        1
-        + (chain.pca > 0)
-        + (chain.code != "float32")
-        + (spec.name != "exact")
-        + (chain.rerank > 0)
-    )
+    done: list[Stage] = []
+    more = (chain.pca > 0, chain.code != "float32", spec.name != "exact", chain.rerank > 0)
+    total = 1 + sum(more)
     report(progress, 0, total)
     for step in _steps(space, chain, spec, k):
         done.append(evaluation.stage(step))
@@ -221,52 +218,41 @@ def run(
 
 def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Step]:
     vectors, queries, dim = np.asarray(space.vectors), space.queries, space.vectors.shape[1]
-    yield _Step(
-        "full",
-        "Full vectors",
-        f"{dim} dimensions of 4 bytes, compared with every picture.",
-        4.0 * dim,
-        _ask(space, _exact(vectors), queries, k, k),
-    )
     each = 4.0 * dim
+
+    def exact(name: str, title: str, about: str) -> _Step:
+        """Exact search, with the vectors as they are by then."""
+        return _Step(name, title, about, each, _ask(space, _exact(vectors), queries, k))
+
+    about = f"{dim} dimensions of 4 bytes, compared with every picture."
+    yield exact("full", "Full vectors", about)
     if chain.pca:
         change = pca(vectors, chain.pca)
         vectors, queries, each = change(vectors), change(queries), 4.0 * chain.pca
-        about = (
-            f"{chain.pca} of {dim} dimensions: the directions that preserve inner products best."
-        )
-        yield _Step(
-            "pca", f"PCA to {chain.pca}", about, each, _ask(space, _exact(vectors), queries, k, k)
-        )
+        best = "the directions that preserve inner products best"
+        yield exact("pca", f"PCA to {chain.pca}", f"{chain.pca} of {dim} dimensions: {best}.")
     if chain.code != "float32":
         change, each = coder(vectors, chain.code, chain.pq_bytes)
         vectors = change(vectors)
         about = f"{each:.0f} bytes per vector; the query is not quantised."
-        yield _Step(
-            chain.code,
-            _coded(chain.code, each),
-            about,
-            each,
-            _ask(space, _exact(vectors), queries, k, k),
-        )
-    index, asked, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
+        yield exact(chain.code, _coded(chain.code, each), about)
+    knobs: dict[str, Any] = {}
+    index, whole = _exact(vectors), not chain.pca and chain.code == "float32"
     if spec.name != "exact":
-        index, asked = indexes.get(spec.name), spec
+        index, knobs = indexes.get(spec.name), dict(spec.search)
         index.build(vectors, **spec.build)
         held, plain = index.cost().ram_bytes / space.size, 4.0 * vectors.shape[1]
-        each, about = (
-            (held, _OWN)
-            if held < plain
-            else (each + held - plain, _KEPT if chain.code != "float32" else "")
-        )
+        if held < plain:
+            each, about = held, _OWN
+        else:
+            each, about = each + held - plain, _KEPT if chain.code != "float32" else ""
         whole = whole and held >= plain
-        step = _ask(space, index, queries, k, k, spec)
-        yield _Step("index", index.title, f"{spec.text}.{about}", each, step)
+        found = _ask(space, index, queries, k, knobs)
+        yield _Step("index", index.title, f"{spec.text}.{about}", each, found)
     if chain.rerank:
         wide = min(k * chain.rerank, space.size)
-        found = _ask(space, index, queries, wide, k, asked)
         about = _about_rerank(wide, 0 if whole else 4 * dim)
-        made = _reranked(space, found, k, wide)
+        made = _reranked(space, _ask(space, index, queries, wide, knobs), k)
         yield _Step("rerank", f"Re-ranking {wide}", about, each, made)
 
 
@@ -296,35 +282,25 @@ def _ask(
     index: Index,
     queries: np.ndarray,
     wide: int,
-    k: int,
-    spec: IndexSpec | None = None,
+    knobs: Mapping[str, Any] = MappingProxyType({}),
 ) -> _Answer:
-    """The answers in the index's own order: ``wide`` candidates, of which the first k are shown."""
-    knobs = dict(spec.search) if spec else {}
+    """The answers in the index's own order, of which ``wide`` are candidates."""
     own = int((space.own >= 0).any())
-    deep = min(max(DEPTH, wide), space.size)
 
     def search(given: np.ndarray, count: int) -> np.ndarray:
         return index.search(given, min(count + own, space.size), **knobs).ids
 
+    def best(count: int) -> np.ndarray:
+        parts = [search(queries[at : at + STEP], count) for at in range(0, len(queries), STEP)]
+        return rows_without_own(np.concatenate(parts), space.own, count)
+
     ones = [queries[row : row + 1] for row in range(len(queries))]
     spent = timed(lambda query: search(query, wide), ones, 2, 5, TIMED)
-    top = rows_without_own(_all(search, queries, wide), space.own, wide)
-    return _Answer(
-        top, rows_without_own(_all(search, queries, deep), space.own, deep), summary(spent)["p50"]
-    )
+    deep = min(max(DEPTH, wide), space.size)
+    return _Answer(best(wide), best(deep), summary(spent)["p50"])
 
 
-def _all(
-    search: Callable[[np.ndarray, int], np.ndarray], queries: np.ndarray, count: int
-) -> np.ndarray:
-    step = STEP
-    return np.concatenate(
-        [search(queries[at : at + step], count) for at in range(0, len(queries), step)]
-    )
-
-
-def _reranked(space: Space, found: _Answer, k: int, wide: int) -> _Answer:
+def _reranked(space: Space, found: _Answer, k: int) -> _Answer:
     """The candidates by their full vectors; what stands behind them keeps its place."""
     best = scored(space, found.top).ids
     rest = np.where((found.deep[:, :, None] == best[:, None, :]).any(axis=2), -1, found.deep)
@@ -360,10 +336,8 @@ class _Evaluation:
         self.before = missing, first
         low, high = self._interval((first - was)[use], use) if was is not first else (None, None)
         fresh = missing & ~old
-        if use.any():
-            quality = {name: round(float(values[use].mean()), 6) for name, values in scores.items()}
-        else:
-            quality = {}
+        judged = scores.items() if use.any() else ()
+        quality = {name: round(float(values[use].mean()), 6) for name, values in judged}
         return Stage(
             step.name,
             step.title,
@@ -415,13 +389,8 @@ class _Evaluation:
         asked = int(self.space.asked[query])
         row = int(self.space.rows[self.truth.ids[query, column]])
         codes = self.roles.relevant[[asked, row]]
-        known = bool((codes >= 0).all())
-        return Loss(
-            self.items[asked].id,
-            self.items[row].id,
-            column + 1,
-            bool(codes[0] == codes[1]) if known else None,
-        )
+        relevant = bool(codes[0] == codes[1]) if (codes >= 0).all() else None
+        return Loss(self.items[asked].id, self.items[row].id, column + 1, relevant)
 
 
 def _sentence(done: Sequence[Stage], k: int) -> str:

@@ -17,12 +17,12 @@ from core.metrics.statistics import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
+from core.services.index_lab.space import check_k
 from core.services.search.request import Query, item_of
 from core.services.search.result import NEAR, same_file, verdict
 from core.services.search.serving import engine
 from core.services.specs import IndexSpec, index_spec
 
-MOST_K = 100
 RUNS, LIMIT_S = 15, 0.4
 MAX_HELD = 8
 _held: OrderedDict[tuple, tuple[Index, np.ndarray]] = OrderedDict()
@@ -103,8 +103,7 @@ def query_view(
         UserError: unknown names or knobs, a value out of range, embeddings not built, a picture
             that can't be read.
     """
-    if not 1 <= k <= MOST_K:
-        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
+    check_k(k)
     spec = overridden(index, knobs or {})
     ready = with_vectors(dataset, encoder).encoder
     asked = _Asked(dataset, ready, query, data)

@@ -12,14 +12,13 @@ from core.services.embedding import galleries, stored
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
-from core.services.index_lab.space import QUERIES, causes, open_space
+from core.services.index_lab.space import QUERIES, causes, check_k, open_space
 from core.services.index_lab.stage_run import CODES, Chain, Loss, Stage, Waterfall, run
 from core.services.specs import index_spec
 from core.types import Progress
 
 KIND = "waterfalls"
 VERSION = 3
-MOST_K = 100
 MOST_RERANK = 100
 
 
@@ -63,12 +62,7 @@ def waterfall(
         (folder / "waterfall.json").write_text(
             json.dumps(asdict(run(space, items, judged, chain, spec, k, progress)))
         )
-        return {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder,
-            "index_name": chain.index,
-        }
+        return dataset.owned(encoder, index=chain.index)
 
     return store.kept(KIND, about, write, _read, progress)
 
@@ -87,8 +81,7 @@ def most_pca(dataset: Dataset, encoder: str) -> int:
 
 
 def _check(chain: Chain, k: int) -> None:
-    if not 1 <= k <= MOST_K:
-        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
+    check_k(k)
     if not 0 <= chain.rerank <= MOST_RERANK:
         raise UserError(
             f"rerank = {chain.rerank} was given.",
