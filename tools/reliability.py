@@ -198,9 +198,11 @@ that few are in a cache; {uploads:.0%} are uploads of a photograph of 1600 x 120
 visitor looks at the answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others the next query comes as soon as the page has
 come whole, which is the most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the
 query included. "One by one" (`LOOKALIKE_BATCH=1`) is the same server with each picture encoded for itself, by the thread of its page on
-all cores, whoever else is at it; shared calls take all pictures that wait for a network, and run on one core each; a compiled
-network takes each picture by itself on one core, for a batch brings it nothing. The visitors share the cores with the server; the columns of
-ms say what a query costs either of the processor.
+all cores, whoever else is at it; shared calls take all pictures that wait for a network, and run on one core each. A compiled
+network takes each picture by itself on one core either way, for a batch brings it nothing: the two differ in little where all networks
+are compiled. So the last run does nothing for many at once: one by one, each network as torch runs it
+(`LOOKALIKE_COMPILED=0`), and whoever comes searches without waiting for a turn (`LOOKALIKE_SEARCHES=1000`). The visitors share the cores
+with the server; the columns of ms say what a query costs either of the processor.
 
 | | queries | errors | p50, s | p95, s | queries a second | server, ms a query | visitors, ms a query | MB after 1 min | MB at the end | drift |
 |---|---|---|---|---|---|---|---|---|---|---|

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from core.services.search.admission import Line
+from core.device import team
+from core.services.search.admission import Line, line
 
 PATIENCE_S = 300.0
 
@@ -50,6 +51,12 @@ def test_no_more_than_its_places_at_a_time():
     line = Line(2)
     assert taken(line) == 2
     assert taken(line) == 2, "all were given back"
+
+
+def test_the_operator_says_how_many_search_at_once(monkeypatch):
+    assert taken(line.__wrapped__()) == team() + 1
+    monkeypatch.setenv("LOOKALIKE_SEARCHES", "7")
+    assert taken(line.__wrapped__()) == 7
 
 
 def test_who_came_first_is_first():

@@ -34,6 +34,6 @@ def test_the_same_seed_makes_the_same_corpus_and_another_another():
 
 
 def test_twenty_visitors_who_ask_at_once_meet_no_error():
-    found = load.run(load.VISITORS, 30.0, 16)
+    found = load.run(load.VISITORS, 30.0)
     assert found["first_error"] == ""
     assert found["queries"] >= load.VISITORS, "each was answered"

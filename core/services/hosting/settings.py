@@ -75,6 +75,9 @@ TABLE = (
         1,
         256,
     ),
+    Setting(
+        "searches", 0, "searches", "of visitors at the same time; 0 = one more than there are cores"
+    ),
     Setting("admin_tries", 5, "tries", "a minute at the operator's token, of all visitors", 1),
     Setting("admin_hours", 8, "h", "until an operator is a visitor again", 0.01, 24 * 31),
 )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from core.device import team
+from core.services.hosting.settings import value
 
 LOOK_S = 0.1
 """So often who waits looks whether it still has to."""
@@ -98,5 +99,6 @@ class Line:
 
 @functools.cache
 def line() -> Line:
-    """The one of this process: as many as there are cores, and one that is drawn meanwhile."""
-    return Line(team() + 1)
+    """The one of this process: as many as there are cores, and one that is drawn meanwhile; or as
+    many as ``LOOKALIKE_SEARCHES`` says."""
+    return Line(int(value("searches")) or team() + 1)
