@@ -18,9 +18,10 @@ class UnknownName(UserError):
     def __init__(
         self, kind: str, name: str, known: list[str], more: list[str] | None = None
     ) -> None:
-        near = list(
-            dict.fromkeys([*(more or []), *difflib.get_close_matches(name, known, n=3, cutoff=0.4)])
-        )[:4]
+        low = name.lower()
+        holds = [one for one in known if len(low) > 2 and low in one.lower()]
+        alike = difflib.get_close_matches(low, known, n=3, cutoff=0.5)
+        near = list(dict.fromkeys([*holds[:3], *(more or []), *alike]))[:4]
         hint = (
             f" Did you mean {' or '.join(near)}?" if near else ""
         )  # before a list that may be long

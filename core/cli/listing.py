@@ -4,6 +4,7 @@ import argparse
 
 from core.cli.options import command
 from core.cli.output import aside, emit, listed, table
+from core.datasets.base import datasets
 from core.errors import UserError
 from core.services.library import changing, layouts, library
 
@@ -98,6 +99,8 @@ def _change(options: argparse.Namespace) -> None:
 
 def _one_dataset(options: argparse.Namespace) -> None:
     row = library.dataset_row(options.dataset)
+    if row["state"] == "unavailable" and not (row["added"] or row["name"] in datasets.names()):
+        raise UserError(row["detail"])
     ready = row["state"] == "ready"
     row["skipped_pictures"] = library.skipped_rows(options.dataset) if ready else []
     layout = layouts.layout_row(options.dataset) if row["layout"] else None

@@ -26,6 +26,7 @@ from core.cli import (
     training,
     tuning,
 )
+from core.cli.options import Parser
 from core.cli.output import Unwritable, aside, streams
 from core.errors import Cancelled, UserError
 from core.services import turns
@@ -48,7 +49,7 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m core",
         description="Image similarity search, side by side: many encoders, one query.",
         epilog=EPILOG,

@@ -21,7 +21,8 @@ given several times), ``several`` (takes several values), ``hidden`` (not in the
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 DATASET = "--dataset PATH_OR_NAME [required]"
 ENCODER = "--encoder NAME [required]"
@@ -47,6 +48,28 @@ OPTION = re.compile(
 )
 
 Options = argparse.ArgumentParser | argparse._ArgumentGroup
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was meant by a misspelt command or option, and shows the usage of the command
+    that was asked for, not that of all."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            given = next((one for one in unknown if one.startswith("--")), "")
+            near = get_close_matches(given.partition("=")[0], self._option_string_actions, 1)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(near)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        given, choices = re.findall(r"'([^']*)'", message), "(choose from " in message
+        near = get_close_matches(given[0], given[1:], 1) if choices else []
+        super().error(f"{message}{_meant(near)}")
+
+
+def _meant(near: Sequence[str]) -> str:
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def command(

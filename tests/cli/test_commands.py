@@ -297,6 +297,10 @@ def test_vectors(here, told, gallery, tmp_path):
     [
         ((), 2, "COMMAND"),
         (("fly",), 2, "invalid choice"),
+        (("serach", "--dataset", "catalogue"), 2, "Did you mean search?"),
+        ((*SEARCH, "--quary", "id:mug-00-0"), 2, "--quary id:mug-00-0. Did you mean --query?"),
+        (("encoders", "hog.8x8"), 2, "usage: python -m core encoders"),
+        (("waterfall", "--code", "int4"), 2, "Did you mean int8?"),
         (("search", "--dataset", "catalogue"), 2, "required"),
         ((*SEARCH, "--query", "id:x", "-k", "many"), 2, "invalid int"),
         (
@@ -336,6 +340,11 @@ def test_vectors(here, told, gallery, tmp_path):
             "not allowed",
         ),
         (("datasets", "--add", "/nowhere"), 1, "nothing at"),
+        (("datasets", "--dataset", "./nowhere"), 1, "nothing at"),
+        (("datasets", "--dataset", "catalog", "--json"), 1, "Did you mean catalogue"),
+        (("encoders", "--name", "dinov2"), 1, "Did you mean vit_small_patch14_dinov2.lvd142m"),
+        (("encoders", "--name", "SIFT"), 1, "Did you mean sift.vlad32 or sift.match?"),
+        ((*SEARCH, "--query", "id:nobody"), 1, "Its pictures are called like 'backpack-00-0'"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_words(here, arguments, code, words):

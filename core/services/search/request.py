@@ -172,7 +172,12 @@ def item_of(dataset: Dataset, item_id: str) -> Item:
         else []
     )
     given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
-    raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
+    first = dataset.items[0].id if dataset.items else ""
+    raise UserError(
+        given,
+        "" if near or not first else f"Its pictures are called like {first[:200]!r}.",
+        f"Did you mean {' or '.join(near)}?" if near else "",
+    )
 
 
 SHOWN = 12
