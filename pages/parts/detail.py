@@ -113,6 +113,8 @@ def of_hit(view: View, found: Gathered, id: str) -> dict | None:
         return None
     item = dataset.items[dataset.rows[id]]
     known = [(NAMES[name], item.value(name)) for name in NAMES]
+    if item.value("category") == item.value("label"):
+        known = [pair for pair in known if pair[0] != NAMES["category"]]
     known += [
         (name.replace("_", " ").capitalize(), value) for name, value in item.attributes.items()
     ]

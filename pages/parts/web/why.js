@@ -116,7 +116,9 @@ function whyTop(state, known) {
     });
     top.append(veil);
   }
-  if (known.query.map || known.hit.map) top.append(make("span", "quiet", "The thin line goes round the fifth that counts most."));
-  if (known.links) top.append(make("span", "quiet hover", "Point at a region to see its counterpart."));
+  const hints = make("span", "quiet");
+  if (known.query.map || known.hit.map) hints.append("The thin line goes round the fifth that counts most. ");
+  if (known.links) hints.append(make("span", "hover", "Point at a region to see its counterpart."));
+  if (hints.hasChildNodes()) top.append(hints);
   return top;
 }

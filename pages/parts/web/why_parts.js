@@ -253,7 +253,7 @@ function ticks(svg, most, x, high) {
 
 // Two curves on one axis, each a share of its kind, and where this pair lies.
 function histogram(block) {
-  const [wide, high] = [560, 130];
+  const [wide, high] = [innerWidth > 640 ? 560 : 300, 130]; // drawn smaller, its words could not be read
   const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${wide} ${high + 64}`, role: "img", "aria-label": `Distance ${block.value.toFixed(2)} among pairs of ${block.noun} and of different things` });
   const most = Math.max(...block.same, ...block.different);
   const x = (value) => (value / block.most) * wide;
@@ -269,7 +269,7 @@ function histogram(block) {
   svg.append(shape("line", { x1: 0, x2: wide, y1: high, y2: high, class: "axis" }));
   ticks(svg, block.most, x, high);
   const mark = (value, words, row, name) => {
-    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22, class: name }));
+    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22 + 18 * row, class: name }));
     const middle = Math.min(Math.max(x(value), 70), wide - 70);
     const label = shape("text", { x: middle, y: high + 36 + 18 * row, class: name, "text-anchor": "middle" });
     label.textContent = words;
