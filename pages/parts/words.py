@@ -12,6 +12,7 @@ from core.errors import UserError
 from core.services.hosting import ownership
 
 JOINTS = re.compile(r"([._])(?=[^\W\d])")
+FIGURE = re.compile(r"[-+−±]?[\d.,]+ ?%?")
 
 
 def escape(words: str, quote: bool = True) -> str:
@@ -76,13 +77,17 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table of texts."""
+    """A plain table of texts; figures are not broken."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
-        "<tr>" + "".join(f'<td dir="auto">{escape(cell)}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td {_look(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     st.html(f'<table class="ll-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _look(cell: str) -> str:
+    return 'class="num"' if FIGURE.fullmatch(cell) else 'dir="auto"'
 
 
 def saveable(name: str, head: Sequence[str] = (), rows: Sequence[Sequence[object]] = ()) -> str:

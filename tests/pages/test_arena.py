@@ -9,7 +9,7 @@ import re
 import pytest
 
 from core.services.arena import ballots
-from pages.parts.arena import place, results
+from pages.parts.arena import place, results, voting
 from tests.pages.reading import component, html, notes, param
 
 NAMES = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
@@ -44,10 +44,14 @@ def test_names_are_hidden_until_a_vote_and_the_result_follows(arena):
     assert [(vote.number, vote.choice) for vote in cast] == [(n, "left") for n in (1, 2, 3)]
     assert "Bradley-Terry" in html(app)
     assert html(app).count('class="track"') == 3
+    ranks = [one.rank for one in results.of([room]).strengths]
+    shared = sum(ranks.count(rank) > 1 for rank in ranks)
+    assert html(app).count("=</b>") == shared > 0
     rows = list(csv.DictReader(io.StringIO(results.votes_csv([room]))))
     assert [(row["query"], row["A"], row["choice"]) for row in rows] == [
         (one.query, one.one, "left") for one in rounds
     ]
+    assert [one for one in press(app, "Back to the Arena").button if one.label == "Vote"]
 
 
 def test_a_class_votes_on_the_round_that_is_shown(arena, open_page):
@@ -58,6 +62,7 @@ def test_a_class_votes_on_the_round_that_is_shown(arena, open_page):
     voter = open_page("arena", room=room.code.lower(), voter="ann")
     assert "The first round comes" in notes(voter)
     press(leader, "Start the first round")
+    assert voting.ASK in html(voter.run())
     voter = press(voter.run(), "B is better")
     assert "Counted: B" in html(voter)
     leader = leader.run()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.services.arena.ballots import Round
 from pages.parts import cached, palette
-from pages.parts.words import saveable
+from pages.parts.words import quiet, saveable
 
 SIDE, QUERY_SIDE = 176, 320
 NAMES = {"left": "A", "right": "B"}
@@ -21,6 +21,8 @@ def show(locator: str, one: Round, *, revealed: bool = False) -> None:
     asked = f'<figure class="ar-query">{query}<figcaption>Query</figcaption></figure>'
     kept = saveable(f"Round {one.number}")
     st.html(f'<div class="ar-round"{kept}>{asked}{columns}</div>')
+    if revealed and any(right for _, _, hits in sides for _, right in hits):
+        quiet("Solid edge: relevant to the query.")
 
 
 def _side(
@@ -28,7 +30,7 @@ def _side(
 ) -> str:
     name = f"<b>{NAMES[side]}</b>"
     if revealed:
-        name += f" {palette.mark_html(encoder)}{escape(palette.title(encoder))}"
+        name += f" <span>{palette.mark_html(encoder)}{escape(palette.title(encoder))}</span>"
     drawn = "".join(
         f'<div class="{"right" if revealed and right else ""}">'
         f"{picture(locator, id, SIDE, _alt(place, right, revealed))}</div>"

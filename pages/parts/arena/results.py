@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -12,6 +13,7 @@ from core.services.arena import ballots
 from core.services.arena.ballots import Room
 from core.services.arena.strength import Standing, Strength, standing
 from pages.parts import palette
+from pages.parts.arena import place
 from pages.parts.words import count, heading, note, quiet, saveable
 
 HEAD = ("rank", "encoder", "preferred", "low", "high", "won", "equal", "lost")
@@ -25,6 +27,7 @@ def show(room: Room, title: str) -> None:
     if others:
         with st.expander(f"All votes on this data set ({count(len(others) + 1, 'room')})"):
             _ranking([room, *others], "arena_csv_all")
+    st.button("Back to the Arena", key="arena_back", on_click=place.go)
 
 
 def _ranking(rooms: Sequence[Room], key: str) -> None:
@@ -32,7 +35,8 @@ def _ranking(rooms: Sequence[Room], key: str) -> None:
     if not found.votes:
         note("Nobody has voted yet.", "The ranking appears with the first vote.")
         return
-    rows = "".join(map(_row, found.strengths))
+    places = Counter(one.rank for one in found.strengths)
+    rows = "".join(_row(one, places[one.rank] > 1) for one in found.strengths)
     kept = saveable("Ranking", HEAD, [_cells(one) for one in found.strengths])
     st.html(f'<div class="ar-ranking"{kept}>{rows}</div>')
     quiet(reading(found))
@@ -59,14 +63,14 @@ def _cells(one: Strength) -> tuple:
     return one.rank, title, one.share, one.low, one.high, one.wins, one.ties, one.losses
 
 
-def _row(one: Strength) -> str:
+def _row(one: Strength, shared: bool) -> str:
     title = escape(palette.title(one.encoder))
     bar = (
         f'<i style="left:{one.low:.1%};width:{one.high - one.low:.1%}"></i>'
         f'<u style="left:{one.share:.1%}"></u>'
     )
     return (
-        f"<div><b>{one.rank}</b><span>{palette.mark_html(one.encoder)}{title}</span>"
+        f"<div><b>{one.rank}{'=' * shared}</b><span>{palette.mark_html(one.encoder)}{title}</span>"
         f'<div class="track" role="img" aria-label="preferred in {one.share:.0%},'
         f' 95 % interval {one.low:.0%} to {one.high:.0%}">{bar}</div>'
         f"<span>{one.share:.0%}</span><small>{one.wins} won · {one.ties} equal · "

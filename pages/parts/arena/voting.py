@@ -18,6 +18,7 @@ BUTTONS = (
     ("bad", "Neither is good", "N"),
 )
 """What is voted, its words and its key; arrows are left to whoever presents."""
+ASK = "Which list is better for this query?"
 SAID = {"left": "A", "right": "B", "tie": "equal", "bad": "neither"}
 CHOSEN = {"left": "one", "right": "other"}
 
@@ -32,7 +33,8 @@ def alone(room: Room) -> None:
         return
     one = rounds[number - 1]
     heading(f"Round {number} of {len(rounds)}")
-    quiet("Which list is better for this query? Names are hidden until you vote.")
+    if number not in mine:
+        quiet(f"{ASK} Names are hidden until you vote.")
     lists.show(room.dataset, one, revealed=number in mine)
     if number not in mine:
         _buttons(room, one, voter)
@@ -103,13 +105,15 @@ def joined(code: str, voter: str) -> None:
     told()
     rounds = ballots.rounds(code)
     if not room.round:
-        note(f"You are in room {code}.", "The first round comes when it is started.")
+        note(f"You are in room {code}.", "The first round comes when it is started.", tone="good")
         return
     one = rounds[room.round - 1]
     mine = next(
         (v.choice for v in ballots.votes([code]) if (v.number, v.voter) == (one.number, voter)), ""
     )
     heading(f"Round {one.number} of {len(rounds)}")
+    if not room.revealed:
+        quiet(ASK)
     lists.show(room.dataset, one, revealed=room.revealed)
     if room.revealed:
         note(_revealed(one, mine), tone="good")
