@@ -48,19 +48,22 @@ def live() -> None:
         with st.container(width=150):
             shown.query(query)
         with st.container(width="stretch"):
-            told = ", ".join(map(str, lost))
-            shown.said(
-                f"Missed: {len(lost)} of {K}, at rank{'s' * (len(lost) > 1)} {told} of the exact"
-                " answer."
-                if lost
-                else "Nothing is missed: this setting finds the exact answer for this query."
-            )
+            shown.said(_said(lost))
             hits = [Found(one.id, one.verdict, one.state == "ghost") for one in view.exact]
             st.html(shown.hits_html(hits))
             quiet("The exact answer, nearest first; what the index misses is faded.")
     recalls = cached_learn.ask("approximate.swept", ENCODER, index)
     caption("Mean over many queries")
     _curve(stops, recalls, value, view.recall, KNOBS[knob])
+
+
+def _said(lost: list[int]) -> str:
+    if not lost:
+        return "Nothing is missed: this setting finds the exact answer for this query."
+    if len(lost) == K:
+        return f"Missed: all {K} of the exact answer."
+    ranks = f"rank{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}"
+    return f"Missed: {len(lost)} of {K}, at {ranks} of the exact answer."
 
 
 def _curve(stops: tuple, recalls: tuple, value: int, here: float, title: str) -> None:

@@ -76,7 +76,7 @@ def _copies(ids: tuple[str, ...]) -> None:
             shown.figure(
                 cached.data_uri(copy.after),
                 f"{name}, reconstructed",
-                caption=f"reconstruction, MAE {copy.error:.0f}",
+                caption=f"recon\u00adstruction, MAE {copy.error:.0f}",
             ),
         ]
     st.html(f'<div class="learn-hits">{"".join(cells)}</div>')

@@ -74,7 +74,7 @@ def _plane(given: dict, at: dict, unit: bool) -> None:
 def _beyond(x: float, y: float) -> tuple[float, float]:
     """Where the picture of an arrow stands: past its tip, and within the frame."""
     long = math.hypot(x, y) or 1.0
-    (left, bottom, right, top), half = FRAME, 0.13
+    (left, bottom, right, top), half = FRAME, 0.16
     at_x, at_y = (value + 0.24 * value / long for value in (x, y))
     return min(max(at_x, left + half), right - half), min(max(at_y, bottom + half), top - half)
 
@@ -112,7 +112,8 @@ def _vote() -> None:
     found = cached_learn.ask("knn.vote", encoder, query, k)
     told = ", ".join(f"{name} {votes}" for name, votes in found.votes[:5])
     shown.said(
-        f"K = {k} votes for {found.winner}: {'right' if found.right else f'it is {found.own}'}."
+        f"K = {k}: the vote says {found.winner},"
+        f" {'which is right' if found.right else f'but it is {found.own}'}."
     )
     quiet(
         f"Votes: {told}{' ...' if len(found.votes) > 5 else ''}. Pictures of the same product"

@@ -51,7 +51,7 @@ def _classes(after: str) -> None:
         f"mAP over all queries: {before['']:.2f} before, {now['']:.2f} after;"
         f" {len(gained) - len(worse)} of {len(gained)} classes gained."
     )
-    caption("mAP by class: before (pale) and after")
+    caption("mAP by class: before (grey) and after")
     shown.changes([(name, before[name], now[name]) for name in gained], palette.colour(after))
 
 
