@@ -38,8 +38,9 @@ from core.services import visitors, warm
 from core.services.embedding import opening
 from core.services.hosting import logs
 from core.services.hosting.loop import Loop
+from core.services.hosting.packed import Packed
 from core.services.hosting.web import Front
-from pages.parts import quicker
+from pages.parts import arriving, quicker
 
 
 @asynccontextmanager
@@ -75,7 +76,10 @@ def told(error: Exception) -> bool:
 
 uvicorn.Config = Config  # type: ignore[misc]
 app = App(
-    ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)], on_script_error=told
+    ROOT / "streamlit_app.py",
+    lifespan=begun,
+    middleware=[Middleware(Front), Middleware(Packed, page=arriving.page)],
+    on_script_error=told,
 )
 
 if __name__ == "__main__":

@@ -2,20 +2,18 @@
 outlive a page change."""
 
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.services import warm
-from pages.parts import components, given, heard, presenting, tray, url_state, visitors
+from pages.parts import arriving, components, given, heard, presenting, tray, url_state, visitors
 from pages.parts.builds import REFUSED
 from pages.parts.guard import hosted
 from pages.parts.words import note, trouble
 
 __all__ = ["MENU", "hosted", "shell"]
-STYLE = Path(__file__).parent / "web" / "style.css"
 BEFORE, NOW = "page_before", "page_now"
 """The page that the last run drew, and the one that this run draws."""
 KEPT = "keep_"
@@ -48,7 +46,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     """
     warm.start(given.FIRST_DATASET, given.FIRST_ENCODERS, given.FIRST_INDEX)
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
-    st.html(STYLE)
+    if style := arriving.late():
+        st.html(style)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")
     st.session_state[BEFORE] = st.session_state.get(NOW, page)
     st.session_state[NOW] = page
