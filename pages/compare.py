@@ -30,7 +30,7 @@ from pages.parts.given import opening
 from pages.parts.guard import run
 from pages.parts.library import path
 from pages.parts.link import View
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.words import note
 
 BOARD = "board"
@@ -44,9 +44,7 @@ def main() -> None:
         "Compare",
         f"One picture, several encoders, the nearest of {searched():,} {purpose(found.kind)}",
     )
-    frame = st.container(key="frame")
-    with frame:
-        asked, chosen, agreed, board = (st.container(key=name) for name in PLACES)
+    asked, chosen, agreed, board = places(*PLACES)
     with chosen:
         settings.panel()
     with asked:

@@ -8,7 +8,7 @@ from core.errors import UserError
 from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.lab import advice, curves, hashing, loss, measuring, one_query, panel, state
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.words import trouble
 
 WEB = Path(__file__).parent / "parts" / "web"
@@ -26,14 +26,14 @@ def main() -> None:
     actions = shell("Index lab", "What approximate search costs: recall, against time and memory")
     st.html(WEB / "metrics.css")
     st.html(WEB / "lab.css")
-    with st.container(key="frame"):
-        chosen = st.container(key="panel_settings")
-        asked = st.container(key="panel_query") if state.value("view") in state.ASKING else None
-        answer = st.container(key="answer")
+    asking = state.value("view") in state.ASKING
+    chosen, *asked, answer = places(
+        "panel_settings", *(["panel_query"] if asking else []), "answer"
+    )
     with chosen:
         panel.panel()
-    if asked is not None:
-        with asked:
+    for one in asked:
+        with one:
             query.panel(link.current())
     state.publish()
     with actions:

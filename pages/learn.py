@@ -8,7 +8,7 @@ from core.errors import UserError
 from pages.parts import components
 from pages.parts.guard import run
 from pages.parts.learn import dials, frame, lesson, widgets
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.words import note, short
 
 STYLE = Path(__file__).parent / "parts" / "web" / "learn.css"
@@ -25,8 +25,7 @@ def main() -> None:
     if shown is None:
         _all(named)
         return
-    with st.container(key="frame"):
-        listed, answer = (st.container(key=name) for name in ("panel_settings", "answer"))
+    listed, answer = places("panel_settings", "answer")
     with listed:
         chosen = widgets.cards(lesson.lessons(), shown.name)
     with answer:

@@ -12,7 +12,7 @@ from pages.parts.guard import guarded, run
 from pages.parts.map import board, controls, groups, making, morph, point, selection, shown, view
 from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.words import note, quiet, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "map_page.css"
@@ -22,10 +22,7 @@ def main() -> None:
     view.restore()
     actions = shell("Map", "How each encoder arranges the gallery, and the quality of that map")
     st.html(STYLE)
-    with st.container(key="frame"):
-        asked, chosen, answer = (
-            st.container(key=name) for name in ("panel_query", "panel_settings", "answer")
-        )
+    asked, chosen, answer = places("panel_query", "panel_settings", "answer")
     with chosen:
         controls.panel()
     with asked:

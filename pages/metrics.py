@@ -29,7 +29,7 @@ from pages.parts.metrics import (
     subject,
 )
 from pages.parts.metrics.choice import Choice, Entry
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.words import note, short, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
@@ -58,10 +58,7 @@ def main() -> None:
             f"The report {short(name)} can\u2019t be read.",
             "Its files are damaged. Evaluate again to have it back.",
         )
-    with st.container(key="frame"):
-        settings, card, answer = (
-            st.container(key=name) for name in ("panel_choice", "panel_card", "answer")
-        )
+    settings, card, answer = places("panel_choice", "panel_card", "answer")
     with settings:
         entry = panel.data_set()
         chosen = panel.panel(entry) if entry and entry.reports else None

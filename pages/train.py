@@ -7,7 +7,7 @@ import streamlit as st
 from core.services.hosting import limits
 from pages.parts import components
 from pages.parts.guard import run
-from pages.parts.shell import shell
+from pages.parts.shell import places, shell
 from pages.parts.train import import_weights, listing, run_summary, setup, state
 from pages.parts.train import run as one_run
 from pages.parts.words import quiet
@@ -22,10 +22,7 @@ def main() -> None:
     st.html(STYLE)
     state.restore()
     components.from_the_top(f"Train {state.run()} {state.model()}")
-    with st.container(key="frame"):
-        new, own, answer = (
-            st.container(key=name) for name in ("panel_new", "panel_import", "answer")
-        )
+    new, own, answer = places("panel_new", "panel_import", "answer")
     with new:
         _new()
     if limits.may("import-model"):

@@ -13,7 +13,7 @@ from pages.parts.builds import REFUSED
 from pages.parts.guard import hosted
 from pages.parts.words import note, trouble
 
-__all__ = ["MENU", "hosted", "shell"]
+__all__ = ["MENU", "hosted", "places", "shell"]
 BEFORE, NOW = "page_before", "page_now"
 """The page that the last run drew, and the one that this run draws."""
 KEPT = "keep_"
@@ -60,7 +60,7 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         st.html(
             f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
         )
-        actions = st.container(horizontal=True, width="content", key="head_actions")
+        actions = st.container(horizontal=True, width="content", key="head_actions", border=True)
         if page in SCENES:
             components.figures(page)
             presenting.button(page)
@@ -72,6 +72,14 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     if heard.refused():
         note("What was chosen is not offered here.", "The page shows what was chosen before.")
     return actions
+
+
+def places(*names: str) -> list[DeltaGenerator]:
+    """The panels of a page and its answer, by their keys, with their places before they have
+    anything in them: Streamlit leaves out what is empty, and what is there would move when it
+    comes."""
+    with st.container(key="frame"):
+        return [st.container(key=name, border=True) for name in names]
 
 
 def _keep_values() -> None:

@@ -6,6 +6,7 @@ from core.errors import UserError
 from core.services.arena import ballots, pools
 from pages.parts import cached, components, palette, press
 from pages.parts.arena import lists, place
+from pages.parts.shell import places
 from pages.parts.words import caption, count, heading, note, quiet, table, trouble
 
 QUERY, FITS = "arena_judged_query", "arena_fits"
@@ -20,8 +21,7 @@ def show() -> None:
     rows = ballots.judgements(locator)
     seen = {query for query, _, who, _ in rows if who == voter}
     query = next((id for id in _order(locator) if id not in seen), None)
-    with st.container(key="frame"):
-        panel, answer = st.container(key="panel_query"), st.container(key="answer")
+    panel, answer = places("panel_query", "answer")
     with panel:
         caption("Query", level=2)
         if query is not None:

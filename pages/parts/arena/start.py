@@ -6,7 +6,7 @@ from core.errors import UserError
 from core.services.arena import ballots, drawing
 from pages.parts import cached, given, palette, press, url_state
 from pages.parts.arena import place, voting
-from pages.parts.shell import hosted
+from pages.parts.shell import hosted, places
 from pages.parts.words import caption, note, quiet, trouble
 
 FAILED = "arena_failed"
@@ -16,8 +16,7 @@ def panel() -> None:
     """What is voted on, and the four ways."""
     locator = place.dataset()
     known = given.ready()
-    with st.container(key="frame"):
-        chosen, ways = st.container(key="panel_settings"), st.container(key="answer")
+    chosen, ways = places("panel_settings", "answer")
     with chosen:
         caption("What is compared", level=2)
         st.selectbox(
