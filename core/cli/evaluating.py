@@ -1,12 +1,15 @@
 """``evaluate``: how good encoders are; a report for people and for other programs."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from core import fusion
 from core.cli.options import LOG, command
 from core.cli.output import Progress, aside, emit, table
 from core.errors import UserError
+from core.metrics.table import DEFAULT
+from core.registry import UnknownName
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation import ahead, crossing, gains, reports, studies
 from core.services.evaluation.evaluate import evaluate, protocols_of
@@ -75,6 +78,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    _check_metric(options.metric, DEFAULT)
     progress = Progress("evaluating", options.log)
     with progress.ending():
         report, folder = _made(options, progress)
@@ -137,11 +141,18 @@ def _datasets(options: argparse.Namespace) -> list[Dataset]:
     return datasets
 
 
+def _check_metric(name: str | None, known: Sequence[str]) -> None:
+    """Raises UnknownName."""
+    if name and name not in known:
+        raise UnknownName("metric", name, list(known))
+
+
 def _boards(
     report: reports.Report, metric: str | None
 ) -> list[tuple[str, str, Leaderboard | UserError]]:
     found: list[tuple[str, str, Leaderboard | UserError]] = []
     known = metrics_of(report)
+    _check_metric(metric, known)
     usual = next(iter(known), "mAP")
     for dataset, protocol in boards(report):
         crossed = protocol.startswith(CROSS_DOMAIN) and "hit@1" in known

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.embedding import build
 from core.services.embedding.bound import is_built
 from core.services.library import library
-from core.services.maps import atlas, maps
+from core.services.maps import atlas, colours, maps
 from core.services.maps import page as map_page
 from core.services.maps.ahead import ATLAS, BUILD, Ahead
 from core.services.specs import split_names
@@ -73,6 +73,8 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
             f"{len(wanted)} encoders were named.",
             f"One to {map_page.MOST_MAPS} maps can be drawn together.",
         )
+    if options.colour:
+        colours.check(dataset, options.colour)
     together = maps.drawn_together(wanted, options.projection, _parameters(options.set), dataset)
     needed = {
         name

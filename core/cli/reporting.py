@@ -75,6 +75,7 @@ def _report(options: argparse.Namespace) -> None:
     if options.trec_run or options.trec_qrels:
         return _trec(options)
     if not options.name:
+        _refuse_nameless(options)
         return show(options, [{"name": name} for name in reports.listing()], ["name"])
     report = reports.Report.load(reports.find(options.name))
     if options.csv:
@@ -83,6 +84,17 @@ def _report(options: argparse.Namespace) -> None:
         emit(report_json(report, options.metric))
     elif not _board(options, report):
         print_report(report, options.metric)
+
+
+def _refuse_nameless(options: argparse.Namespace) -> None:
+    """Raise UserError where something was asked of a report, and none was named."""
+    for form in ("csv", "latex", "markdown", "scores", "metric"):
+        if getattr(options, form):
+            raise UserError(
+                f"--{form} is of one report.",
+                f"There are: {', '.join(reports.listing())}.",
+                "Add --name NAME.",
+            )
 
 
 def _board(options: argparse.Namespace, report: reports.Report) -> bool:

@@ -105,9 +105,10 @@ def read(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, t
     except (
         Exception
     ) as error:  # safetensors, zip and unpickling each have their own errors for damaged bytes
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        # of torch's one sentence says what is wrong, and pages how to run the file all the same
+        said = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise UserError(
-            f"The weights file {path} is damaged or no weights file ({reason}).",
+            f"The weights file {path} is damaged or no weights file ({said[:160]}).",
             "safetensors, or a .pth that holds only tensors.",
             "Delete it and download it again.",
         ) from error

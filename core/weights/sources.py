@@ -8,13 +8,16 @@ from pathlib import Path
 
 WORD = re.compile(r"[a-z0-9_]+")
 MODEL = re.compile(r"^def ([a-z0-9_]+)\(", re.MULTILINE)
+QUOTED = re.compile(r"""['"]([a-z0-9_]+)[.'"]""")
 WEIGHTS = re.compile(r"""['"](([a-z0-9_]+)\.(?!untrained)[a-z0-9_]+)['"]:""")
 
 
 def mentioned(package: str, name: str) -> bool:
-    """Whether every word of ``architecture.tag`` stands in the source of the package's models: one
-    that holds none of them knows no such name."""
-    return set(name.split(".")) <= _words(package)
+    """Whether the source of the package's models has a function of this architecture, or its name
+    in quotes as a former one, and the tag as a word: else the package knows no such name."""
+    architecture, _, tag = name.partition(".")
+    models, words = _found(package)
+    return architecture in models and (not tag or tag in words)
 
 
 @cache
@@ -27,8 +30,11 @@ def listed(package: str) -> tuple[str, ...]:
 
 
 @cache
-def _words(package: str) -> frozenset[str]:
-    return frozenset(word for text in _texts(package) for word in WORD.findall(text.lower()))
+def _found(package: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of functions and what stands in quotes; every word in lower case."""
+    text = "\n".join(_texts(package))
+    models = {*MODEL.findall(text), *QUOTED.findall(text)}
+    return frozenset(models), frozenset(WORD.findall(text.lower()))
 
 
 def _texts(package: str) -> list[str]:

@@ -54,6 +54,8 @@ def robustness(
         UserError: the embeddings are not built, an unknown distortion, or vectors that were brought
             (nothing can be encoded).
     """
+    if sample < 1:
+        raise UserError(f"A sample of {sample} pictures was asked for.", "It is 1 or more.")
     encoder = with_vectors(dataset, encoder_name).loaded()
     wanted = [DISTORTIONS[name].name for name in _known(names)]
     if encoder.tier == "imported":

@@ -18,7 +18,7 @@ from core.types import Item, Progress
 
 KIND = "probes"
 VERSION = 1
-K = 10
+K, MAX_K = 10, 1000
 MOST_VALUES = 60
 PER_VALUE = 2
 """A factor is worth asking about where its values have this many pictures each, on average."""
@@ -50,8 +50,11 @@ def probe(
     nearly every factor), except for the factor *instance* itself. Intervals are over objects.
 
     Raises:
-        UserError: the embeddings are not built, or the dataset says nothing about its pictures.
+        UserError: k out of range, embeddings that are not built, or a dataset that says nothing
+            about its pictures.
     """
+    if not 1 <= k <= MAX_K:
+        raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
     encoder = with_vectors(dataset, encoder_name).encoder
     items = stored.item_rows(dataset, stored.read(dataset, encoder))
     known = factors(items)

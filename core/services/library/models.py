@@ -100,6 +100,8 @@ def import_model(
     file: Path, name: str, backbone: str, size: int, dim: int
 ) -> tuple[Path, list[str], list[str]]:
     """A user's weights as an encoder: folder, keys missing, keys left over. Raises UserError."""
+    if not file.is_file():
+        raise UserError(f"There is no file {file}.", fix="Check the spelling.")
     from core.training.train import import_weights
 
     told = override(Settings(recipe="import"), {"name": name or "", "size": size, "dim": dim})

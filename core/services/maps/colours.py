@@ -112,6 +112,16 @@ def words(value: object) -> str | None:
     return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
+def check(dataset: Dataset, field: str) -> None:
+    """Raises UserError where nothing of a data set is called ``field``."""
+    known = {*_MAP_FIELDS, *FIELDS}
+    if field not in known and not any(field in item.attributes for item in dataset.items):
+        raise UserError(
+            f"There is nothing called {field!r} to colour by.",
+            f"There is: {', '.join(fields(dataset))}.",
+        )
+
+
 def colour(dataset: Dataset, found: Map, field: str, chosen: Sequence[str] = ()) -> Colouring:
     """The colours of a map's points by ``field``; of many classes only ``chosen`` are coloured,
     where some are.
@@ -121,12 +131,8 @@ def colour(dataset: Dataset, found: Map, field: str, chosen: Sequence[str] = ())
     """
     if field in _MAP_FIELDS:
         return _MAP_FIELDS[field](dataset, found, chosen)
+    check(dataset, field)
     items = [dataset.items[dataset.rows[id]] for id in found.ids]
-    if field not in FIELDS and not any(field in item.attributes for item in items):
-        raise UserError(
-            f"There is nothing called {field!r} to colour by.",
-            f"There is: {', '.join(fields(dataset))}.",
-        )
     if field not in FIELDS and _numeric(_values(items, field)):
         values: list[Any] = [item.value(field) for item in items]
         numbered = np.array([np.nan if value is None else float(value) for value in values])

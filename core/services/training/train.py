@@ -20,6 +20,7 @@ from core.training.losses import needs_labels
 from core.training.resolve import refuse_taken, resolve
 from core.training.runs import COMPARING, PACE, WEIGHTS, Run
 from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
+from core.training.sources import opened_datasets
 from core.types import Progress, report, tell
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ def recipes(shipped: bool = True) -> list[dict]:
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
     """A recipe with some of its settings replaced, all left open decided. Raises UserError."""
-    return resolve(override(read_recipe(recipe), chosen(values)))
+    settings = override(read_recipe(recipe), chosen(values))
+    opened_datasets(settings)  # what is misspelt is told before torch is there, seconds later
+    return resolve(settings)
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
