@@ -131,9 +131,8 @@ def _source(source) -> str:
 
 
 def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> None:
-    with st.container(key="train_go"):
-        if press.button("Start training", type="primary", width="stretch", key="train_start"):
-            _start(recipe, values)
+    if press.button("Start training", type="primary", width="stretch", key="train_start"):
+        _start(recipe, values)
     if job is not None and job.active:
         st.fragment(_watch, run_every=1.0)(recipe, values)
     elif found.images_s is None:
