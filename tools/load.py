@@ -68,12 +68,15 @@ GOAL_P95_S, GOAL_RATIO, GOAL_DRIFT = 1.5, 2.0, 0.05
 
 
 class Load:
-    """What the visitors have met so far."""
+    """What the visitors have met so far: ``asked`` are pictures of the gallery that somebody has
+    asked with, ``again`` is how many queries came with one of these."""
 
     def __init__(self) -> None:
         self.began = 0.0
         self.took: list[float] = []
         self.errors: list[str] = []
+        self.asked: set[str] = set()
+        self.again = 0
 
 
 def photographs(count: int = PHOTOGRAPHS) -> list[bytes]:
@@ -142,7 +145,9 @@ async def _visit(
             if given and chance.random() < UPLOADS:
                 asking = page.upload(_another(chance.choice(given), number, turn))
             else:
-                asking = page.pick(items[turn % len(items)])
+                item = items[turn % len(items)]
+                asking, load.again = page.pick(item), load.again + (item in load.asked)
+                load.asked.add(item)
             try:
                 await asyncio.wait_for(asking, PATIENCE_S)
             except (TimeoutError, OSError, AssertionError) as error:
@@ -246,6 +251,7 @@ def run(
     return {
         "settings": settings,
         "queries": len(load.took),
+        "again": round(load.again / max(1, len(load.took)), 3),
         "errors": len(load.errors),
         "first_error": load.errors[0] if load.errors else "",
         "p50_s": round(statistics.median(took), 3),
@@ -371,6 +377,7 @@ def measured(visitors: int = VISITORS, seconds: float = SECONDS) -> dict:
         "encoders": ENCODERS,
         "think_s": THINK_S,
         "uploads": UPLOADS,
+        "again": runs[SHARED]["again"],
         "encoding": alone,
         "runs": runs,
         "faults": [one["first_error"] for one in runs.values() if one["errors"]],

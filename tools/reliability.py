@@ -190,11 +190,13 @@ def _load_section(found: dict) -> str:
         for name, one in found["runs"].items()
     )
     uploads = found.get("uploads", 0.0)
+    again = f"{found['again']:.0%}" if "again" in found else "few"
     return f"""## Load
 
 {found["visitors"]} visitors on loopback for {found["seconds"]:g} s (`tools/load.py`): each opens Compare over a WebSocket of its own with
-{found["encoders"]} encoders. {1 - uploads:.0%} of the queries are pictures of the gallery, in an order of each visitor's own, so
-that few are in a cache; {uploads:.0%} are uploads of a photograph of 1600 x 1200 that nobody has asked with. In the first run a
+{found["encoders"]} encoders. {1 - uploads:.0%} of the queries are pictures of the gallery, in an order of each visitor's own: what
+somebody else has asked with before is answered from memory, {again} of all queries in the second run;
+{uploads:.0%} are uploads of a photograph of 1600 x 1200 that nobody has asked with. In the first run a
 visitor looks at the answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others the next query comes as soon as the page has
 come whole, which is the most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the
 query included. "One by one" (`LOOKALIKE_BATCH=1`) is the same server with each picture encoded for itself, by the thread of its page on

@@ -35,6 +35,9 @@ Box = tuple[float, float, float, float] | None
 SHORT = 60.0 if settings.hosted() else 5.0
 """Seconds that a listing may be old; on a public server longer, where listing again for each of
 many visitors would take most of the processor. Whoever changes something has it listed again."""
+ANSWERS = 10_000
+"""So many answers stay in memory for whoever asks the same: three encoders to each picture of the
+embedded gallery. One of ten hits takes 3 kB, one of fifty 10 kB."""
 LONG = 60.0
 """The same where listing walks through folders: seconds for 60,000 files, in the background."""
 
@@ -222,7 +225,7 @@ def _upload(query: str, side: int, box: Box) -> str:
     return data_uri(pictures.thumbnail_of_query(uploads.read(query[3:]), side, box))
 
 
-@caches.quick(max_entries=600, ttl=3600.0, gallery=True)
+@caches.quick(max_entries=ANSWERS, ttl=3600.0, gallery=True)
 def answer(
     locator: str,
     version: str,

@@ -7,9 +7,12 @@ import shutil
 import pytest
 
 from core import store
+from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS
 from core.services.hosting import ownership
-from core.services.library import uploads
+from core.services.library import library, uploads
+from core.services.search import subject
 from pages.parts import caches
+from pages.parts.cached import ANSWERS
 from tests.pages.reading import picture
 
 
@@ -47,6 +50,12 @@ def test_what_was_asked_for_lately_stays_when_a_tenth_of_a_full_cache_goes():
     assert [number for (number,) in calls].count(0) == 1
     cached(1), cached(2)
     assert len(calls) == 23
+
+
+def test_answers_to_every_picture_of_the_first_gallery_stay_in_memory():
+    pictures = len(library.open_dataset(FIRST_DATASET).items)
+    assert pictures * len(FIRST_ENCODERS) <= ANSWERS
+    assert pictures <= subject.MAX_KEPT
 
 
 def test_what_is_old_is_made_again():

@@ -296,7 +296,8 @@ def _let_go(now: float) -> None:
 
 
 log = logging.getLogger(__name__)
-MAX_KEPT = 300
+MAX_KEPT = 4000
+"""So many pictures' subjects, those of the whole embedded gallery among them."""
 Key = tuple[str, str]
 _known: OrderedDict[Key, Subject] = OrderedDict()
 _at_work: set[Key] = set()
