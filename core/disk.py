@@ -179,8 +179,16 @@ def refusal(error: Exception) -> UserError | None:
     return None
 
 
+class Closed(UserError):
+    """The artifacts folder can't be written."""
+
+
+class Full(UserError):
+    """The disk has no room left."""
+
+
 def _closed(folder: Path, error: OSError) -> UserError:
-    return UserError(
+    return Closed(
         f"The folder {folder} can't be written ({error.strerror}).",
         fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
     )
@@ -320,7 +328,7 @@ def _free(folder: Path) -> int:
 
 def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserError:
     wants = f", and this needs {needed / 1e6:.0f} MB" if needed else ": writing there failed"
-    return UserError(f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.", fix=fix)
+    return Full(f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.", fix=fix)
 
 
 def listed(path: Path) -> list[Path]:

@@ -242,7 +242,7 @@ class Progress:
         try:
             yield
         except (KeyboardInterrupt, Cancelled):
-            self.end("cancelled", "Stopped. What was finished is kept.")
+            self.end("cancelled", "What was finished is kept.")
             raise
         except Exception as error:
             self.fail(error)

@@ -277,7 +277,7 @@ def cancel(job: str) -> None:
         write_line(
             _folder(job) / "log.jsonl",
             state="cancelled",
-            message="Stopped. What was finished is kept.",
+            message="What was finished is kept.",
             **counts,
         )
 

@@ -65,6 +65,15 @@ def finished() -> JobStatus | None:
     return None
 
 
+def retry(job: JobStatus) -> None:
+    """Start an evaluation that did not end well once more, and wait for its end."""
+    try:
+        st.session_state.setdefault(PENDING, []).append(jobs.retry(job.id))
+    except UserError as error:
+        st.session_state[builds.REFUSED] = error
+    cached.forget_builds()
+
+
 def report_of(job: JobStatus) -> str:
     """The name of the report that an evaluation wrote."""
     return builds.options(job).get("--name", "latest")

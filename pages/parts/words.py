@@ -8,6 +8,7 @@ from html import escape as escaped
 
 import streamlit as st
 
+from core.disk import ROOM, Closed, Full
 from core.errors import UserError
 from core.services.hosting import ownership
 
@@ -52,8 +53,24 @@ def note(title: str, words: str = "", tone: str = "") -> None:
 
 
 def trouble(error: UserError) -> None:
-    """A UserError as a message: what was given, what is allowed, what to do."""
-    note(error.given, " ".join(part for part in (error.allowed, error.fix) if part), tone="bad")
+    """A UserError as a message: what was given, what is allowed, what to do. Of a disk that takes
+    nothing more visitors hear what they can still do, and its owner gets the way to free space."""
+    if not isinstance(error, Full | Closed):
+        note(error.given, " ".join(part for part in (error.allowed, error.fix) if part), tone="bad")
+    elif ownership.is_visitor():
+        why = "its disk is full" if isinstance(error, Full) else "its disk can't be written"
+        note(f"This server can keep nothing now: {why}.", KEEPS, "bad")
+    else:
+        note(error.given, error.fix, "bad")
+        if error.fix == ROOM:
+            st.page_link("pages/library.py", label="Free space", icon=":material/delete_sweep:",
+                         query_params={"tab": "Caches"})  # fmt: skip
+
+
+KEEPS = (
+    "Searching what is here goes on, and nothing that was kept is lost. Try again later, or tell"
+    " the operator."
+)
 
 
 def row_html(

@@ -6,7 +6,7 @@ from core.services.embedding.build import build
 from core.services.library import adding, library
 from pages.parts import builds, cached
 from pages.parts.library import change
-from tests.pages.reading import html, notes
+from tests.pages.reading import component, html, notes
 
 ENCODER = "tiny.16x16"
 
@@ -61,6 +61,25 @@ def test_a_folder_that_changed_is_told_and_updated(open_page, pictures, monkeypa
     assert "a place of yours" in html(app)
     app.button(key="set_update").click().run()
     assert started == [[ENCODER]]
+
+
+def test_damaged_vectors_are_called_so_and_no_picture_is_blamed(open_page, pictures, monkeypatch):
+    started = []
+    monkeypatch.setattr(builds, "start", lambda locator, names: started.append(names))
+    locator = library.add_folder(str(pictures))
+    (made,) = build(library.open_dataset(locator), [ENCODER])
+    whole = (made.path / "vectors.npy").read_bytes()
+    (made.path / "vectors.npy").unlink()  # a file that others have mapped is not cut
+    (made.path / "vectors.npy").write_bytes(whole[: len(whole) // 2])
+    said = "The stored vectors of pictures by tiny.16x16 are damaged."
+    app = open_page("library", set=locator)
+    assert said in notes(app)
+    assert "came or went" not in notes(app)
+    assert "12 pictures to encode" in notes(app)
+    app.button(key="set_update").click().run()
+    assert started == [[ENCODER]]
+    compared = open_page("compare", dataset=locator, encoders=ENCODER)
+    assert said in str(component(compared, "board"))
 
 
 def test_a_folder_is_looked_at_again_on_demand(open_page, pictures):

@@ -189,14 +189,16 @@ def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
 
 
 def since(dataset: Dataset, encoder: Encoder) -> str:
-    """What changed since an earlier build for this source that no longer holds; empty without
-    such a build."""
-    built = [meta for _, meta in of_source(KIND, dataset, encoder)]
+    """What changed since an earlier build for this source that no longer holds, or that its files
+    are damaged; empty without such a build."""
+    built = dict(of_source(KIND, dataset, encoder))
     if not built:
         return ""
     title = dataset.title or dataset.name
+    if store.key(causes(dataset, encoder)) in {path.name for path in built}:
+        return f"The stored vectors of {title} by {encoder.name} are damaged."
     key = store.fingerprint(encoder.fingerprint())
-    if all(meta.get("encoder_key") != key for meta in built):
+    if all(meta.get("encoder_key") != key for meta in built.values()):
         return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
     known = {one for _, keys, reasons in earlier(dataset, encoder) for one in (*keys, *reasons)}
     new, all_of = len({key_of(item) for item in dataset.items} - known), len(dataset.items)

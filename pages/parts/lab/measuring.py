@@ -73,7 +73,7 @@ def index_ready(now: LabView, spec: str) -> bool:
 def _ending(last: JobStatus | None) -> None:
     """How the last try ended, where it did not end well."""
     if last is not None and (said := builds.ending(last)):
-        note(f"{said}.", public(last.message), tone="bad")
+        note(f"{said}.", public(last.message), tone="bad" if last.state == "failed" else "")
 
 
 def _watch(job_id: str) -> None:

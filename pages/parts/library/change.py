@@ -25,27 +25,31 @@ def follow(row: dict) -> None:
     if any(builds.active(locator, name) for name in names):
         return
     with st.container(key="set_follow", horizontal=True, vertical_alignment="center"):
-        told = f"{count(len(names), 'encoder')} of it {'was' if len(names) == 1 else 'were'} built"
-        note(f"Pictures came or went since {told}.", _takes(locator, names))
+        note(*_outdated(locator, names))
         if press.button("Update", type="primary", key="set_update"):
             _build(locator, names)
             st.rerun()
 
 
-def _takes(locator: str, names: Sequence[str]) -> str:
-    """What came and went, and what it takes to follow."""
+def _outdated(locator: str, names: Sequence[str]) -> tuple[str, str]:
+    """Why builds hold no longer; what came and went, and what it takes to follow."""
     version = cached.version(locator)
     told = cached_library.since_built(locator, version, names[0])
+    some = f"{count(len(names), 'encoder')} of it {'was' if len(names) == 1 else 'were'} built"
+    why = f"Pictures came or went since {some}."
     try:
         costs = [cached.estimate(locator, version, name) for name in names]
     except UserError:
-        return told
+        return why, told
+    if not told:  # the pictures are the same
+        why = " ".join(dict.fromkeys(cost.changed for cost in costs if cost.changed)) or why
     todo = max(cost.to_encode for cost in costs)
     known = [cost.seconds for cost in costs if cost.seconds is not None]
     takes = f"{count(todo, 'picture')} to encode" if todo else "nothing to encode"
     if todo and len(known) == len(costs):
         takes += f", {builds.about(sum(known))}"
-    return f"{f'{told}: ' if told else ''}{takes}. Indexes and maps follow."
+    takes = f"{told}: {takes}" if told else takes[:1].upper() + takes[1:]
+    return why, f"{takes}. Indexes and maps follow."
 
 
 def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import re
 import streamlit as st
 
 from core.errors import UserError
+from core.services import jobs
 from core.services.embedding import opening
 from core.services.embedding.roles import BY
 from core.services.evaluation import crossing
@@ -124,18 +125,36 @@ def studied(kind: str, shown: Choice, cells: list[Cell]) -> dict[str, dict]:
     return known
 
 
+UNDONE = "metrics_undone"
+"""Session: the evaluation that did not end well, until it is tried again or dismissed."""
+
+
 def arrive() -> None:
     """Open the result of an evaluation that this session started, or say why there is none."""
     job = evaluations.finished()
-    if job is None:
-        return
-    cached_metrics.report_rows.clear()
-    cached.forget_builds()
-    if job.state == "done":
-        choice.choose(evaluations.report_of(job))
-    else:
-        note(f"{builds.ending(job, 'evaluation')}.", public(job.message),
-             "bad" if job.state == "failed" else "")  # fmt: skip
+    if job is not None:
+        cached_metrics.report_rows.clear()
+        cached.forget_builds()
+        st.session_state[UNDONE] = job.id
+        if job.state == "done":
+            choice.choose(evaluations.report_of(job))
+    last = builds.over(st.session_state.get(UNDONE))
+    if last is not None and last.state != "done" and not last.dismissed:
+        _undone(last)
+
+
+def _undone(last: JobStatus) -> None:
+    """How it ended, with a button that goes on."""
+    with st.container(key="metrics_undone", horizontal=True, vertical_alignment="center"):
+        tone = "bad" if last.state == "failed" else ""
+        note(f"{builds.ending(last, 'evaluation')}.", public(last.message), tone)
+        if press.button("Try again", type="primary", key="metrics_retry"):
+            evaluations.retry(last)
+            st.rerun()
+        if press.button("Dismiss", key="metrics_dismiss"):
+            jobs.dismiss(last.id)
+            cached.forget_builds()
+            st.rerun()
 
 
 def working(entry: Entry) -> bool:
