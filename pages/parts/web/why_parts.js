@@ -269,7 +269,7 @@ function histogram(block) {
   svg.append(shape("line", { x1: 0, x2: wide, y1: high, y2: high, class: "axis" }));
   ticks(svg, block.most, x, high);
   const mark = (value, words, row, name) => {
-    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22 + 18 * row, class: name }));
+    svg.prepend(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22 + 18 * row, class: name }));
     const middle = Math.min(Math.max(x(value), 70), wide - 70);
     const label = shape("text", { x: middle, y: high + 36 + 18 * row, class: name, "text-anchor": "middle" });
     label.textContent = words;
