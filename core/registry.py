@@ -18,9 +18,9 @@ class UnknownName(UserError):
     def __init__(
         self, kind: str, name: str, known: list[str], more: list[str] | None = None
     ) -> None:
-        low = name.lower()
-        holds = [one for one in known if len(low) > 2 and low in one.lower()]
-        alike = difflib.get_close_matches(low, known, n=3, cutoff=0.5)
+        low, spelt = name.lower(), {one.lower(): one for one in known}
+        holds = [spelt[one] for one in spelt if len(low) > 2 and low in one]
+        alike = [spelt[one] for one in difflib.get_close_matches(low, spelt, n=3, cutoff=0.5)]
         near = list(dict.fromkeys([*holds[:3], *(more or []), *alike]))[:4]
         hint = (
             f" Did you mean {' or '.join(near)}?" if near else ""
