@@ -278,7 +278,7 @@ function begin(parentElement) {
   state.root.append(state.board);
   state.board.dataset.figure = "Comparison";
   parentElement.append(state.root);
-  parentElement.host.dataset.drawn = "";  // its place is kept until now (style.css)
+  (parentElement.host ?? parentElement).dataset.drawn = "";  // its place is kept until now (style.css)
   state.columns.setAttribute("role", "group");
   state.before = press("extra", "", "", () => page(state, -1));
   state.after = press("extra", "", "", () => page(state, 1));

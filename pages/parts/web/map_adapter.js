@@ -39,5 +39,5 @@ export default function (component) {
   if (!drawable) return;
   maps.text = missing.length ? "" : text;
   maps.load(view);
-  parentElement.host.dataset.drawn = "";  // its place is kept until now (style.css)
+  (parentElement.host ?? parentElement).dataset.drawn = "";  // its place is kept until now (style.css)
 }
