@@ -29,6 +29,8 @@ from core.checksums import META, damaged, parse_meta, states, write_meta
 from core.disk import (  # noqa: F401 (asked for here by all rooms)
     NEW,
     SAFE,
+    Closed,
+    Full,
     base,
     carried,
     changed,
@@ -62,6 +64,8 @@ from core.types import Progress
 log = logging.getLogger(__name__)
 VERSION = 1
 OLD_S = 24 * 3600
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""A folder that lies in memory; None where the system has none."""
 UNREADABLE = (
     OSError,
     EOFError,
@@ -234,19 +238,36 @@ def kept(
     also: tuple[type[Exception], ...] = (),
     *,
     durable: bool = True,
+    lent: bool = False,
 ) -> T:
     """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is
     built again, once.
 
     ``durable=False``: of something small that is made while a person waits; after a power cut it is
-    made again.
+    made again. ``lent``: where nothing can be kept it is made all the same, for this process.
     """
-    folder = get_or_build(kind, causes, build, progress, durable=durable)
+    try:
+        folder = get_or_build(kind, causes, build, progress, durable=durable)
+    except (Closed, Full):
+        if not lent:
+            raise
+        return _lent(build, read)
     try:
         return read(folder)
     except UNREADABLE + also as error:
         drop(folder, error)
         return read(get_or_build(kind, causes, build, progress, durable=durable))
+
+
+def _lent(build: Callable[[Path], dict | None], read: Callable[[Path], T]) -> T:
+    """Made outside the artifacts folder, in memory where the system has a folder of that; what is
+    mapped stays after the folder has gone. Raises UserError: there is no room either."""
+    with (
+        writing(Path(MEMORY or tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+    ):
+        build(Path(folder))
+        return read(Path(folder))
 
 
 def drop(path: Path, error: Exception) -> None:

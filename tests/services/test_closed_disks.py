@@ -73,6 +73,22 @@ def test_reading_goes_on(closed, counting, gallery):
         uploads.read("0" * 24)
 
 
+def shipped_hits() -> int:
+    asked = SearchRequest(serving.Query(item_id="mug-16-0"), "hog.8x8", "exact", 5)
+    return len(serving.search(asked, library.open_dataset("catalogue")).hits)
+
+
+def test_what_is_here_is_searched_where_nothing_can_be_kept(closed):
+    assert shipped_hits() == 5
+
+
+def test_what_is_here_is_searched_on_a_full_disk(artifacts, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, 0))
+    assert shipped_hits() == 5
+    assert not list(artifacts.glob("cache/indexes/*"))
+
+
 def test_the_doctor_sees_it(closed):
     rows = {row["check"]: row for row in doctor.examine()}
     assert rows["disk"]["state"] == "broken"

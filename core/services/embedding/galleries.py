@@ -55,11 +55,13 @@ def gallery_index(
     name: str = "exact",
     progress: Progress | None = None,
     objects: bool = False,
+    lent: bool = False,
     **knobs: float,
 ) -> tuple[Index, np.ndarray]:
     """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
 
     Args:
+        lent: a search asks, which needs it whether or not it can be kept, see :func:`.store.kept`.
         objects: where several objects of each picture were encoded, search all of them, and give
             pictures by their best. Otherwise the main ones are searched.
 
@@ -86,6 +88,7 @@ def gallery_index(
         lambda folder: _load(name, folder),
         progress,
         (RuntimeError, Unreadable),
+        lent=lent and not index.engine,
     )
     if objects and (parts := stored.read(dataset, encoder).parts) is not None:
         return ObjectIndex.over(found, parts, rows)
@@ -339,7 +342,7 @@ def _begun(act: Callable[[], Stored], name: str) -> Future[Stored]:
 
 def _stored(dataset: Dataset, encoder: Encoder, index: IndexSpec) -> Stored:
     path, found = stored.find(dataset, encoder), stored.read(dataset, encoder)
-    made, rows = gallery_index(dataset, encoder, index.name, objects=True, **index.build)
+    made, rows = gallery_index(dataset, encoder, index.name, objects=True, lent=True, **index.build)
     kept = Stored(path, found, made, rows)
     if not encoder.matches:
         usual_or_later(dataset, encoder, found, rows, kept.tell)

@@ -185,7 +185,7 @@ def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np
     )
     with _holding:
         known = _held.get(key)
-    made = known or galleries.gallery_index(dataset, encoder, spec.name, **spec.build)
+    made = known or galleries.gallery_index(dataset, encoder, spec.name, lent=True, **spec.build)
     with _holding:
         _held[key] = made
         _held.move_to_end(key)
