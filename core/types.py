@@ -36,6 +36,16 @@ class Step(StrEnum):
     FIT = "fit"
     BASE = "base"
     """Vectors are made that others follow from."""
+    NEAR = "near"
+    """Of a map, the nearest of each point are found; then the graph of them, and rounds over it."""
+    GRAPH = "graph"
+    ROUNDS = "rounds"
+    SETTLE = "settle"
+    """Points are placed among those that were arranged."""
+    LISTS = "lists"
+    """Nearest neighbours in space and on the map, by which it is measured."""
+    MEASURE = "measure"
+    END = "end"
 
 
 def doing(progress: Progress | None, step: str) -> Progress | None:

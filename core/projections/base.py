@@ -24,7 +24,7 @@ from core import options
 from core.errors import UserError
 from core.neighbours import nearest, without_own
 from core.registry import Registry
-from core.types import Hits, Progress, report
+from core.types import Hits, Progress, Step, doing, report
 
 projections: Registry[Projection] = Registry("projection", "core.projections")
 
@@ -205,7 +205,7 @@ def arranged(
         return None
     some = None if anchor is None else anchor[marks]
     made.fit(np.asarray(vectors[marks]), progress, some, **params)
-    parts = _watched(len(vectors), 8192, progress)
+    parts = _watched(len(vectors), 8192, doing(progress, Step.SETTLE))
     places = np.concatenate([made.settle(np.asarray(vectors[at : at + 8192])) for at in parts])
     places[marks] = made.positions
     made.positions = places

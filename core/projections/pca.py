@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from core.projections.base import BLOCK, Projection, register
-from core.types import Progress, report
+from core.types import Progress, Step, doing, report
 
 
 @register
@@ -35,6 +35,7 @@ class Pca(Projection):
         anchor: np.ndarray | None,
         **params: float,
     ) -> np.ndarray:
+        progress = doing(progress, Step.FIT)
         total, product = np.zeros(vectors.shape[1]), np.zeros((vectors.shape[1],) * 2)
         for start in range(0, len(vectors), BLOCK):
             report(progress, start, len(vectors))

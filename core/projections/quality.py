@@ -15,7 +15,7 @@ import numpy as np
 
 from core.neighbours import cosine_matrix, rows_without_own
 from core.projections.base import in_space, on_map
-from core.types import Progress, report
+from core.types import Progress, Step, doing, report
 
 NEIGHBOURS = 10
 ALL_UP_TO = 6_000
@@ -78,12 +78,13 @@ def measure(
     nearest = np.full(count, -1, np.int32)
     if not len(listed):
         return Quality(trust, continuity, kept, nearest, k, 0)
-    space, plane = _lists(vectors, positions, k, listed, progress)
+    space, plane = _lists(vectors, positions, k, listed, doing(progress, Step.LISTS))
     nearest[listed] = space[:, 0]
     step = max(1, CELLS // count)
     for start in range(0, len(listed), BLOCK):
         some = slice(start, start + BLOCK)
         kept[listed[some]] = _shared(space[some], plane[some])
+    progress = doing(progress, Step.MEASURE)
     for start in range(0, len(asked), step):
         report(progress, start, len(asked))
         part = asked[start : start + step]

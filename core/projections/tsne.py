@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 
 from core.projections.base import SEED, SETTLED, Projection, Setting, place, register
-from core.types import Progress, report
+from core.types import Progress, Step, doing, report
 
 
 @register
@@ -49,6 +49,7 @@ class Tsne(Projection):
     ) -> np.ndarray:
         from sklearn.manifold import TSNE
 
+        progress = doing(progress, Step.FIT)
         report(progress, 0, len(vectors))
         perplexity = min(params["perplexity"], (len(vectors) - 1) / 3)
         places = TSNE(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.projections.base import SEED, SETTLED, Projection, Setting, in_space, place, register
-from core.types import Progress, report
+from core.types import Progress, Step, doing, report
 
 FEW, ROUNDS_FEW, ROUNDS_MANY = 10_000, 500, 200
 REPULSION = 5
@@ -36,6 +36,7 @@ def optimise(
         anchor: places (n, 2) on another map; each point is drawn there after each round, by
             ``pull`` times the step.
     """
+    progress = doing(progress, Step.ROUNDS)
     rounds = rounds or (ROUNDS_FEW if len(start) <= FEW else ROUNDS_MANY)
     graph = graph.tocoo()
     graph.sum_duplicates()
@@ -195,7 +196,8 @@ def fuzzy_graph(
     import warnings
 
     k = min(int(neighbours), len(vectors) - 1)
-    rows, distances = in_space(vectors, vectors, k, progress, own=True)
+    rows, distances = in_space(vectors, vectors, k, doing(progress, Step.NEAR), own=True)
+    doing(progress, Step.GRAPH)
     import umap
 
     _compiled()

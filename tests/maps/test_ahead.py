@@ -1,4 +1,4 @@
-"""The time left of maps: which step is at work follows from what is counted."""
+"""The time left of maps, whose steps are named as they begin."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.services.maps.ahead import Ahead
+from core.types import Step, doing
 
 
 class Shown(SimpleNamespace):
@@ -34,16 +35,19 @@ def test_time_left_holds_through_what_is_counted_and_what_is_not(slower):
     for key in "ab":
         making = ahead.making(key)
         for part, then in (
-            ("near", "graph"),
-            ("rounds", None),
-            ("lists", None),
-            ("measure", "end"),
+            (Step.NEAR, Step.GRAPH),
+            (Step.ROUNDS, None),
+            (Step.LISTS, None),
+            (Step.MEASURE, Step.END),
         ):
+            counting = doing(making, part)
             for done in range(10):
-                making(done, 10)
-                spend(expected[key, part] / 10)
-            making(10, 10)
-            spend(expected[key, then] if then else 0.0)
+                counting(done, 10)
+                spend(expected[part, key] / 10)
+            counting(10, 10)
+            if then:
+                doing(making, then)
+                spend(expected[then, key])
     told = [(left, said) for left, said in seen if whole / 30 < left < whole * 0.9]
     assert len(told) > 100
     good = [left / 2 <= said <= left * 2 for left, said in told]

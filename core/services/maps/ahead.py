@@ -1,5 +1,4 @@
-"""The steps of maps, each with the seconds that it is expected to take; which of them is at work
-follows from what is counted."""
+"""The steps of maps, each with the seconds that it is expected to take."""
 
 from collections.abc import Hashable, Sequence
 
@@ -7,8 +6,8 @@ from core.datasets.base import Dataset
 from core.projections import quality
 from core.projections.base import projections
 from core.services.embedding.passes import build_seconds, build_times
-from core.services.steps import Inside, Steps
-from core.types import Progress
+from core.services.steps import Inside, Named, Steps
+from core.types import Progress, Step
 
 LIBRARY_S = 2.5
 """The first UMAP of a process loads its library."""
@@ -29,7 +28,7 @@ class Ahead:
     """What is expected of maps that are made in turn."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self.steps = Steps(progress, off=OFF)
+        self.steps = _Thousandths(progress, off=OFF)
         self._library = LIBRARY_S
         self._maps: dict[Hashable, list[Hashable]] = {}
 
@@ -43,24 +42,22 @@ class Ahead:
         self, key: Hashable, projection: str, count: int, fitted: int, epochs: float = 0
     ) -> None:
         """One map of ``count`` points, ``fitted`` of which are arranged and the others placed among
-        them. Its steps: what is counted, and behind it what is not."""
-        fit = TSNE_S * fitted if projection == "tsne" else 0.0
-        parts = [("fit", fit), ("", 0.0)]
+        them."""
+        parts = {Step.FIT: TSNE_S * fitted if projection == "tsne" else 0.0}
         if "epochs" in projections.get(projection).settings:
             rounds = epochs or (ROUNDS if fitted <= FEW else ROUNDS_MANY)
             graph, self._library = GRAPH_S * fitted + self._library, 0.0
-            parts = [("near", NEAR_S * fitted**2), ("graph", graph)]
-            parts += [("rounds", ROUND_S * fitted * rounds), ("", 0.0)]
+            parts = {Step.NEAR: NEAR_S * fitted**2, Step.GRAPH: graph}
+            parts[Step.ROUNDS] = ROUND_S * fitted * rounds
         if fitted < count:
-            parts += [("settle", NEAR_S * fitted * count), ("", 0.0)]
+            parts[Step.SETTLE] = NEAR_S * fitted * count
         measured = count if count <= quality.ALL_UP_TO else min(quality.SAMPLE, count)
         listed = count if count <= quality.LISTS_UP_TO else measured
-        parts += [("lists", LISTS_S * listed * count), ("", 0.0)]
-        parts += [("measure", MEASURE_S * measured * count), ("end", END_S * count)]
-        self._maps[key] = [(key, name or place) for place, (name, _) in enumerate(parts)]
-        for part, (name, seconds) in zip(self._maps[key], parts, strict=True):
-            if name:
-                self.steps.add(part, name, seconds)
+        parts |= {Step.LISTS: LISTS_S * listed * count, Step.MEASURE: MEASURE_S * measured * count}
+        parts[Step.END] = END_S * count
+        self._maps[key] = [(step, key) for step in parts]
+        for step, seconds in parts.items():
+            self.steps.add((step, key), step, seconds)
 
     def atlas(self, count: int) -> None:
         """The sheet of small pictures."""
@@ -72,32 +69,28 @@ class Ahead:
 
     def making(self, key: Hashable) -> "Making":
         """Progress of one map; a plain one where it was not expected."""
-        return Making(self, self._maps.get(key, ()))
+        return Making(self, key, self._maps.get(key, ()))
 
 
-class Making:
-    """The progress of one map, of which each part counts from nothing to its end."""
+class Making(Named):
+    """The progress of one map."""
 
-    def __init__(self, ahead: Ahead, parts: Sequence[Hashable]) -> None:
-        self.ahead, self.steps, self._parts = ahead, ahead.steps, list(parts)
-        self._at, self._done, self._total = -2, 1, 1
-        self._inside: Inside | None = None
-
-    def __call__(self, done: int, total: int) -> bool:
-        if not total or not self._parts:
-            return self.steps(done, total)
-        if self._done >= self._total or done < self._done or self._inside is None:
-            self._at = min(self._at + 2, len(self._parts) - 2)
-            self._inside = self.steps.begin(self._parts[self._at])
-        self._done, self._total = done, total
-        self.steps.count = round(1000 * self.steps.share()), 1000
-        told = self._inside(done, total)
-        if done >= total and told:
-            self.steps.begin(self._parts[self._at + 1])
-        return told
+    def __init__(self, ahead: Ahead, key: Hashable, parts: Sequence[Hashable]) -> None:
+        super().__init__(ahead.steps, key)
+        self.ahead, self._parts = ahead, parts
 
     def placed(self, new: int, count: int) -> Progress:
         """New points alone are placed on a map that is there: none of its steps is needed."""
-        self.steps.end(*self._parts)
-        self.steps.add(PLACED, PLACED, (LISTS_S + MEASURE_S) * new * count + END_S * count)
-        return self.steps.begin(PLACED)
+        steps = self.ahead.steps
+        steps.end(*self._parts)
+        steps.add(PLACED, PLACED, (LISTS_S + MEASURE_S) * new * count + END_S * count)
+        return steps.begin(PLACED)
+
+
+class _Thousandths(Steps):
+    """Counts thousandths of the time, over all maps: what their parts count differs."""
+
+    def __call__(self, done: int, total: int) -> bool:
+        if self.left():
+            self.count = round(1000 * self.share()), 1000
+        return super().__call__(done, total)

@@ -33,7 +33,7 @@ from core.services.embedding import stored
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
 from core.services.maps.ahead import Ahead, Making
-from core.types import Embeddings, Progress
+from core.types import Embeddings, Progress, Step, doing
 
 log = logging.getLogger(__name__)
 KIND = placed.KIND
@@ -311,6 +311,7 @@ def _write(
     if chosen is not None:
         np.save(folder / placed.LANDMARKS, chosen)
     measured = quality.measure(found.vectors, made.positions, progress=progress)
+    doing(progress, Step.END)
     groups = quality.find(made.positions)
     layers = (measured.trust, measured.continuity, measured.kept, measured.nearest, groups)
     for name, layer in zip(LAYERS, layers, strict=True):
