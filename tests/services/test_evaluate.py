@@ -11,9 +11,12 @@ from core.services.embedding import stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.roles import protocol_named
+from core.services.evaluation import latency
+from core.services.evaluation.ahead import TIMES, Ahead
 from core.services.evaluation.cells import cell
 from core.services.library import library
 from core.services.specs import EXACT
+from core.services.steps import Steps
 from tests.plugged import paint
 
 
@@ -128,3 +131,16 @@ def test_baselines_on_real_photographs(photographs, encoder, expected):
     assert (judged["mAP"], judged["hit@1"], judged["precision@10"]) == pytest.approx(
         expected, abs=0.01
     )
+
+
+def test_the_library_of_networks_is_waited_for_once(tmp_path):
+    """A short evaluation told twice its seconds: each encoder was expected to load it."""
+    dataset = library.open_dataset(str(paint(tmp_path / "set", ["a/1.png", "b/2.png"])))
+    steps = Steps(None)
+    ahead, before = Ahead(steps), {}
+    for name in ("tiny.16x16", "resnet.lookalike", "vit.lookalike"):
+        ahead.encoder(dataset, name, EXACT, [], True)
+        first = sum(step.first for step in steps._steps.values() if step.kind == TIMES)
+        before[name] = first - sum(before.values())
+    least, network = latency.LOAD_S, latency.LOAD_S + latency.NETWORK_S
+    assert list(before.values()) == pytest.approx([least, network, least])

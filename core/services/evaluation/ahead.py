@@ -59,6 +59,7 @@ class Ahead:
         self.steps, self._parts = steps, 0
         self._times = build_times()
         self._built: set[tuple[str, str]] = set()
+        self._library = latency.NETWORK_S
         self._scored = {
             (meta.get("source"), meta.get("encoder_name"), meta.get("index_name")): (
                 meta["seconds"] / meta["rows"]
@@ -76,7 +77,10 @@ class Ahead:
             self._built.add((dataset.locator, encoder))
             begin.add(BUILD, BUILD, build_seconds(dataset, encoder, self._times))
         if timed:
-            begin.add(TIMES, TIMES, latency.timing_s(encoder, self._times), latency.LOAD_S)
+            first = latency.LOAD_S
+            if hasattr(registry.get(encoder), "use_precision"):  # a network
+                first, self._library = first + self._library, 0.0
+            begin.add(TIMES, TIMES, latency.timing_s(encoder, self._times), first)
         slow = bool(spec.reranker) or registry.get(encoder).matches
         for name in protocols:
             kind = f"{encoder} {spec.shown}" if slow else "scores"
