@@ -27,7 +27,8 @@ DIGITS = 6
 USUAL = Chain()
 SHARED = f"{DATASET}\n{ENCODER}\n{K}"
 
-WATERFALL = f"""
+
+@command(f"""waterfall
     Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.
 
     {SHARED}
@@ -46,46 +47,7 @@ WATERFALL = f"""
     waterfall --dataset catalogue --encoder hog.8x8
     waterfall --dataset catalogue --encoder hog.8x8 --pca 32 --code pq --index ivf_flat:nprobe=4
     waterfall --dataset ~/Pictures --encoder tiny.16x16 --pca 0 --code float16 --rerank 0 --json
-"""
-
-MISSED = f"""
-    One query through an index and through exact search: found, missed and extra hits.
-
-    {SHARED}
-    {PICTURE} [required]
-    --index INDEX  with knobs [default: hnsw:efSearch=16]
-
-    examples:
-    missed --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1
-    missed --dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1
-"""
-
-BUCKETS = f"""
-    Which bits and bands of a query and other pictures collide, and how probable that was.
-
-    {SHARED}
-    --query id:NAME        a picture of the dataset [required]
-    --method {{{",".join(METHODS)}}} [= lsh]
-    --bits BITS            bits, or permutations of minhash (default: {HASHED["lsh"]["bits"]}; for
-                           minhash that of the index) [int]
-    --rows ROWS            bits in a band of lsh (default: {ROWS}) [int]
-    --threshold THRESHOLD  similarity from which pairs should collide (default:
-                           {HASHED["lsh"]["threshold"]:g}; for minhash that of the index) [float]
-    --hash-dim HASH_DIM    bits that minhash makes a set of (default: that of the index) [int]
-
-    examples:
-    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0
-    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64 \
-      --threshold .5
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "waterfall", _waterfall, WATERFALL)
-    command(commands, "missed", _missed, MISSED, former=("ghosts",))
-    command(commands, "buckets", _buckets, BUCKETS)
-
-
+""")
 def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
@@ -150,6 +112,17 @@ def _asked(dataset: Dataset, text: str) -> Query:
     return query_from_file(dataset, text)
 
 
+@command(f"""missed ghosts
+    One query through an index and through exact search: found, missed and extra hits.
+
+    {SHARED}
+    {PICTURE} [required]
+    --index INDEX  with knobs [default: hnsw:efSearch=16]
+
+    examples:
+    missed --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1
+    missed --dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1
+""")
 def _missed(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, [options.encoder])
     asked = _asked(dataset, options.query)
@@ -176,6 +149,24 @@ def _missed(options: argparse.Namespace) -> None:
     print(f"{found.text}: recall {found.recall:.2f}, {times}, {len(found.ghosts)} missed")
 
 
+@command(f"""buckets
+    Which bits and bands of a query and other pictures collide, and how probable that was.
+
+    {SHARED}
+    --query id:NAME        a picture of the dataset [required]
+    --method {{{",".join(METHODS)}}} [= lsh]
+    --bits BITS            bits, or permutations of minhash (default: {HASHED["lsh"]["bits"]}; for
+                           minhash that of the index) [int]
+    --rows ROWS            bits in a band of lsh (default: {ROWS}) [int]
+    --threshold THRESHOLD  similarity from which pairs should collide (default:
+                           {HASHED["lsh"]["threshold"]:g}; for minhash that of the index) [float]
+    --hash-dim HASH_DIM    bits that minhash makes a set of (default: that of the index) [int]
+
+    examples:
+    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0
+    buckets --dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64 \
+      --threshold .5
+""")
 def _buckets(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, [options.encoder])
     asked = _asked(dataset, options.query)

@@ -20,30 +20,6 @@ TOLD = 100
 """From so many pictures on a build says where its time went."""
 
 
-BUILD = f"""
-    Embed a dataset and index it. Resumes where an earlier build stopped.
-
-    {DATASET}
-    --encoders --encoder NAMES  one or more, separated by commas [required]
-    --crop DETECTOR   encode what this detector finds in each picture: the encoder is
-                      NAME@DETECTOR then
-    --objects N       with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N
-                      then, and a picture is found by its best one (default: 1, the main box)
-                      [int, = 1]
-    --index INDEX     index to build over the gallery [default: exact]
-    --check-content   read every picture first: one that was changed in place, with the same size
-                      and time, is encoded again
-    --estimate        say what it would cost, and do nothing
-    {LOG}
-
-    examples:
-    build --dataset catalogue --encoders hsv.12x4x4,hog.8x8
-    build --dataset catalogue --encoders tiny.16x16 --estimate
-    build --dataset ~/Pictures --encoders tiny.16x16 --json
-    build --dataset ~/Pictures --encoders tiny.16x16 --crop saliency
-    build --dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3
-"""
-
 MACHINES = """
     --engine {local,ray}  who encodes: this process, or workers of a Ray cluster [default: local]
     --address HOST:PORT   of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts
@@ -57,8 +33,7 @@ MACHINES = """
 """
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "build", _build, BUILD)
+def _machines(made: argparse.ArgumentParser) -> None:
     declare(made.add_argument_group("on several machines (docs/ray.md)"), MACHINES)
 
 
@@ -93,6 +68,32 @@ def _elsewhere(options: argparse.Namespace) -> embed.Elsewhere | None:
     return embed.Elsewhere(options.shards, cluster.encode)
 
 
+@command(
+    f"""build
+    Embed a dataset and index it. Resumes where an earlier build stopped.
+
+    {DATASET}
+    --encoders --encoder NAMES  one or more, separated by commas [required]
+    --crop DETECTOR   encode what this detector finds in each picture: the encoder is
+                      NAME@DETECTOR then
+    --objects N       with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N
+                      then, and a picture is found by its best one (default: 1, the main box)
+                      [int, = 1]
+    --index INDEX     index to build over the gallery [default: exact]
+    --check-content   read every picture first: one that was changed in place, with the same size
+                      and time, is encoded again
+    --estimate        say what it would cost, and do nothing
+    {LOG}
+
+    examples:
+    build --dataset catalogue --encoders hsv.12x4x4,hog.8x8
+    build --dataset catalogue --encoders tiny.16x16 --estimate
+    build --dataset ~/Pictures --encoders tiny.16x16 --json
+    build --dataset ~/Pictures --encoders tiny.16x16 --crop saliency
+    build --dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3
+""",
+    _machines,
+)
 def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():

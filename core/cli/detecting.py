@@ -15,40 +15,11 @@ from core.services.search.subject import Box, detect
 USUAL = "auto"
 
 
-DETECT = f"""
-    Find the subject of a picture: boxes, best first, edges in fractions of the picture.
-
-    --image FILE     a picture file [required]
-    --detector NAME  see the command detectors [default: {USUAL}]
-
-    examples:
-    detect --image photo.jpg
-    detect --image photo.jpg --detector fasterrcnn --json
-"""
-
-DETECTORS = """
-    List detectors, bring a YOLO network as ONNX, or remove one.
-
-    --bring FILE   an ONNX file of a YOLO network; it becomes the detector yolo.NAME
-    --name NAME    what to call it
-    --remove NAME  delete the copy of one that was brought; your file stays
-
-    examples:
-    detectors
-    detectors --bring best.onnx --name mine
-    detectors --remove yolo.mine
-"""
-
 CHOICE = """
     --box x0,y0,x1,y1  search with this part of the picture alone: fractions from 0 to 1, origin
                        top left [edges]
     --crop NAME        search with the main box that this detector finds [=]
 """
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "detect", _detect, DETECT)
-    command(commands, "detectors", _detectors, DETECTORS)
 
 
 def add_choice(made: argparse.ArgumentParser) -> None:
@@ -75,6 +46,16 @@ def fetched(name: str) -> None:
     downloads.fetch_detector(name, Progress(f"downloading {name}"))
 
 
+@command(f"""detect
+    Find the subject of a picture: boxes, best first, edges in fractions of the picture.
+
+    --image FILE     a picture file [required]
+    --detector NAME  see the command detectors [default: {USUAL}]
+
+    examples:
+    detect --image photo.jpg
+    detect --image photo.jpg --detector fasterrcnn --json
+""")
 def _detect(options: argparse.Namespace) -> None:
     fetched(options.detector)
     found = detect(Query(data=read_file(options.image), name=options.image), options.detector)
@@ -103,6 +84,18 @@ def _plain(box: Box) -> dict:
     }
 
 
+@command("""detectors
+    List detectors, bring a YOLO network as ONNX, or remove one.
+
+    --bring FILE   an ONNX file of a YOLO network; it becomes the detector yolo.NAME
+    --name NAME    what to call it
+    --remove NAME  delete the copy of one that was brought; your file stays
+
+    examples:
+    detectors
+    detectors --bring best.onnx --name mine
+    detectors --remove yolo.mine
+""")
 def _detectors(options: argparse.Namespace) -> None:
     if options.remove:
         detecting.remove(options.remove)

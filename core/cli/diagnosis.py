@@ -7,19 +7,14 @@ from core.cli.output import show
 from core.errors import UserError
 from core.services.doctor import examine
 
-DOCTOR = """
+
+@command("""doctor
     Check packages, disk, hardware, encoders and caches.
 
     examples:
     doctor
     doctor --json
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "doctor", _doctor, DOCTOR)
-
-
+""")
 def _doctor(options: argparse.Namespace) -> None:
     found = examine()
     show(options, found, ["check", "state", "detail"])

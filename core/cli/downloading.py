@@ -7,7 +7,15 @@ from core.cli.output import Progress, emit
 from core.errors import UserError
 from core.services.library import downloads
 
-DOWNLOAD = f"""
+FETCH = {
+    "dataset": downloads.fetch_dataset,
+    "encoder": downloads.fetch_encoder,
+    "text": downloads.fetch_text,
+    "detector": downloads.fetch_detector,
+}
+
+
+@command(f"""download
     Fetch a public dataset, or the weights of an encoder, of what reads text for it, or of a
     detector. Continues where it stopped.
 
@@ -22,34 +30,7 @@ DOWNLOAD = f"""
     download --text vit_base_patch16_clip_224.openai
     download --detector ssdlite
     download --dataset flowers102
-"""
-
-COMPILE = """
-    Compile networks for this processor, once a machine: their results stay the same but for
-    rounding, and take up to half of the time less. Builds of 256 pictures or more do it by
-    themselves.
-
-    --encoders A,B  or detectors; default: every network that is on this machine
-
-    examples:
-    compile
-    compile --encoders resnet.lookalike,vgg.lookalike
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "download", _download, DOWNLOAD)
-    command(commands, "compile", _compile, COMPILE)
-
-
-FETCH = {
-    "dataset": downloads.fetch_dataset,
-    "encoder": downloads.fetch_encoder,
-    "text": downloads.fetch_text,
-    "detector": downloads.fetch_detector,
-}
-
-
+""")
 def _download(options: argparse.Namespace) -> None:
     asked = [(kind, name) for kind in FETCH if (name := getattr(options, kind))]
     if len(asked) != 1:
@@ -69,6 +50,17 @@ def _download(options: argparse.Namespace) -> None:
     print(f"{row['name']}: {state}")
 
 
+@command("""compile
+    Compile networks for this processor, once a machine: their results stay the same but for
+    rounding, and take up to half of the time less. Builds of 256 pictures or more do it by
+    themselves.
+
+    --encoders A,B  or detectors; default: every network that is on this machine
+
+    examples:
+    compile
+    compile --encoders resnet.lookalike,vgg.lookalike
+""")
 def _compile(options: argparse.Namespace) -> None:
     given = options.encoders
     names = (

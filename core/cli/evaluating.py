@@ -34,7 +34,7 @@ from core.services.steps import Steps
 METRICS = ("mAP", "hit@1", "precision@10")
 
 
-EVALUATE = f"""
+@command(f"""evaluate
     Evaluate encoders and indexes on data sets, with intervals and ranks.
 
     --datasets NAMES   names or paths, separated by commas [=]
@@ -70,13 +70,7 @@ EVALUATE = f"""
       --fuse rrf --fuse-weights learned
     evaluate --queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue \
       --join photo-to-catalogue --encoders hog.8x8
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "evaluate", _evaluate, EVALUATE)
-
-
+""")
 def _evaluate(options: argparse.Namespace) -> None:
     _check_metric(options.metric, DEFAULT)
     progress = Progress("evaluating", options.log)

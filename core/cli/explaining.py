@@ -12,7 +12,14 @@ from core.services.explaining.drawing import whole
 from core.services.explaining.explain import Explained, explain
 from core.services.search.subject import cropped
 
-EXPLAIN = f"""
+
+def _more(made: argparse.ArgumentParser) -> None:
+    add_choice(made)
+    declare(made, "--out FILE.png  draw the explanation")
+
+
+@command(
+    f"""explain
     Say why a picture is similar to a query, and test what is said.
 
     {ENCODER}
@@ -32,15 +39,9 @@ EXPLAIN = f"""
       --method occlusion --out why.png
     explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 \
       --rerank geometric --method matches
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "explain", _explain, EXPLAIN)
-    add_choice(made)
-    declare(made, "--out FILE.png  draw the explanation")
-
-
+""",
+    _more,
+)
 def _explain(options: argparse.Namespace) -> None:
     dataset, query = prepare(options, [options.encoder])
     query, part = cropped(query, dataset, options.crop)

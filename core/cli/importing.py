@@ -7,7 +7,8 @@ from core.cli.output import aside, emit, listed, table
 from core.errors import UserError
 from core.services.library import imports
 
-VECTORS = """
+
+@command("""vectors
     Import vectors for the pictures of a dataset, list them, or remove them.
 
     --dataset PATH_OR_NAME  whose pictures the vectors belong to
@@ -23,13 +24,7 @@ VECTORS = """
     vectors --dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt
     vectors --dataset ~/Pictures --file vectors.npy --check
     vectors --remove mymodel
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "vectors", _vectors, VECTORS)
-
-
+""")
 def _vectors(options: argparse.Namespace) -> None:
     if options.remove:
         imports.remove_vectors(options.remove)

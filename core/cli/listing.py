@@ -8,7 +8,8 @@ from core.datasets.base import datasets
 from core.errors import UserError
 from core.services.library import changing, layouts, library
 
-DATASETS = """
+
+@command("""datasets
     List datasets, or look into one.
 
     --dataset PATH_OR_NAME  show one dataset: its contents, protocols and skipped files
@@ -24,33 +25,7 @@ DATASETS = """
     examples:
     datasets
     datasets --dataset ~/Pictures --json
-"""
-
-ENCODERS = """
-    List encoders and whether they can be used now.
-
-    --name NAME  show one, listed or not (any timm name)
-
-    examples:
-    encoders
-    encoders --json
-"""
-
-INDEXES = """
-    List indexes with their knobs.
-
-    examples:
-    indexes
-    indexes --json
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "datasets", _datasets, DATASETS)
-    command(commands, "encoders", _encoders, ENCODERS)
-    command(commands, "indexes", _indexes, INDEXES)
-
-
+""")
 def _datasets(options: argparse.Namespace) -> None:
     if options.remove:
         library.remove_dataset(options.remove)
@@ -118,6 +93,15 @@ def _one_dataset(options: argparse.Namespace) -> None:
     listed("Passed over", row["skipped_pictures"], "picture")
 
 
+@command("""encoders
+    List encoders and whether they can be used now.
+
+    --name NAME  show one, listed or not (any timm name)
+
+    examples:
+    encoders
+    encoders --json
+""")
 def _encoders(options: argparse.Namespace) -> None:
     rows = [library.get_encoder_row(options.name)] if options.name else library.encoder_rows()
     if options.json:
@@ -134,6 +118,13 @@ def state_of(row: dict) -> str:
     return f"needs download{size}" if row["state"] == "download" else row["state"]
 
 
+@command("""indexes
+    List indexes with their knobs.
+
+    examples:
+    indexes
+    indexes --json
+""")
 def _indexes(options: argparse.Namespace) -> None:
     rows = library.index_rows()
     if options.json:

@@ -26,7 +26,7 @@ from core.cli import (
     training,
     tuning,
 )
-from core.cli.options import Parser
+from core.cli.options import Parser, add_commands
 from core.cli.output import Unwritable, aside, streams
 from core.errors import Cancelled, UserError
 from core.services import turns
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         training,
         diagnosis,
     ):
-        module.add_commands(commands)
+        add_commands(commands, module)
     return top
 
 

@@ -26,7 +26,7 @@ COLUMNS = [
 ]
 
 
-MAP = f"""
+@command(f"""map
     Arrange a dataset on a plane as encoders see it; write one page that works offline.
 
     {DATASET}
@@ -42,13 +42,7 @@ MAP = f"""
     map --dataset catalogue --encoder hog.8x8 --out map.html
     map --dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned \
       --set neighbours=30 --json
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "map", write_map, MAP)
-
-
+""")
 def write_map(options: argparse.Namespace) -> None:
     """Maps as ``options`` name them, and the page where they name a file."""
     progress = Progress(f"maps of {options.dataset}", options.log)

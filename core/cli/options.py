@@ -1,5 +1,6 @@
-"""A command declared by its help: what it does, its options, examples. ::
+"""A command declared by its help: its name, what it does, its options, examples. ::
 
+    build
     Embed a dataset and index it.
 
     --dataset PATH_OR_NAME [required]
@@ -22,6 +23,7 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from types import ModuleType
 from typing import Any, NoReturn
 
 DATASET = "--dataset PATH_OR_NAME [required]"
@@ -72,16 +74,35 @@ def _meant(near: Sequence[str]) -> str:
     return f". Did you mean {near[0]}?" if near else ""
 
 
-def command(
-    commands: argparse._SubParsersAction,
-    name: str,
-    run: Callable[[argparse.Namespace], None],
-    text: str,
-    former: Sequence[str] = (),
-    **types: Callable[[str], object],
-) -> argparse.ArgumentParser:
-    """A sub-command as ``text`` declares it, with ``--json``. ``former`` names keep working."""
-    told, _, examples = text.partition("examples:\n")
+Run = Callable[[argparse.Namespace], None]
+More = Callable[[argparse.ArgumentParser], None]
+_declared: dict[str, list[tuple[Run, str, More | None]]] = {}
+"""Of each module of commands."""
+
+
+def command(text: str, also: More | None = None) -> Callable[[Run], Run]:
+    """Declares the command that a function is; ``also`` adds options that a text can't say."""
+
+    def declared(run: Run) -> Run:
+        _declared.setdefault(run.__module__, []).append((run, text, also))
+        return run
+
+    return declared
+
+
+def add_commands(commands: argparse._SubParsersAction, module: ModuleType) -> None:
+    """The commands of a module, in their order there."""
+    for run, text, also in _declared[module.__name__]:
+        made = _command(commands, run, text)
+        if also is not None:
+            also(made)
+
+
+def _command(commands: argparse._SubParsersAction, run: Run, text: str) -> argparse.ArgumentParser:
+    """A sub-command as ``text`` declares it, with ``--json``; former names keep working."""
+    names, _, rest = text.partition("\n")
+    name, *former = names.split()
+    told, _, examples = rest.partition("examples:\n")
     about, _, options = told.partition("\n\n")
     about = " ".join(about.split())
     shown = [f"  python -m core {' '.join(line.split())}" for line in examples.strip().split("\n")]
@@ -95,7 +116,7 @@ def command(
     )
     made.add_argument("--json", action="store_true", help="print JSON on standard output")
     made.set_defaults(do=run)
-    declare(made, options, **types)
+    declare(made, options)
     return made
 
 

@@ -18,7 +18,30 @@ from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
 from core.services.sharing.training import effect_page
 
-REPORT = """
+PAGES = """
+    --compare     HTML of a comparison: --dataset --encoders --query
+    --evaluate    HTML of the leaderboards of the report --name
+    --map         HTML of maps: --dataset --encoders
+    --talk FILE   HTML of a talk: the JSON file that Export talk writes
+    --effect RUN  HTML of what a training run changed
+"""
+
+FILE = """
+    --out FILE        the HTML file to write
+    --encoders NAMES  separated by commas
+    --projection PROJECTION  of --map [default: aligned]
+"""
+
+
+def _pages(made: argparse.ArgumentParser) -> None:
+    declare(made.add_mutually_exclusive_group(), PAGES)
+    declare(made, FILE)
+    searching.add_query(made, required=False)
+    made.set_defaults(set=[], log=None, colour="", redraw=False)
+
+
+@command(
+    """report
     Show a saved report, write it for other programs, or put a view into one HTML file.
 
     --name NAME          a report; without, all are listed
@@ -44,31 +67,9 @@ REPORT = """
     report --evaluate --name leaderboard --out leaderboard.html
     report --map --dataset catalogue --encoders hog.8x8 --out map.html
     report --talk talk.json --out talk.html
-"""
-
-PAGES = """
-    --compare     HTML of a comparison: --dataset --encoders --query
-    --evaluate    HTML of the leaderboards of the report --name
-    --map         HTML of maps: --dataset --encoders
-    --talk FILE   HTML of a talk: the JSON file that Export talk writes
-    --effect RUN  HTML of what a training run changed
-"""
-
-FILE = """
-    --out FILE        the HTML file to write
-    --encoders NAMES  separated by commas
-    --projection PROJECTION  of --map [default: aligned]
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "report", _report, REPORT)
-    declare(made.add_mutually_exclusive_group(), PAGES)
-    declare(made, FILE)
-    searching.add_query(made, required=False)
-    made.set_defaults(set=[], log=None, colour="", redraw=False)
-
-
+""",
+    _pages,
+)
 def _report(options: argparse.Namespace) -> None:
     if options.compare or options.evaluate or options.map or options.effect or options.talk:
         return _file(options)

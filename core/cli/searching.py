@@ -27,38 +27,6 @@ FIRST_K = 10
 WEIGHTS = Weights()
 SPELT = ", ".join(f"{name}={weight:g}" for name, weight in asdict(WEIGHTS).items())
 
-SEARCH = f"""
-    Find the pictures most similar to one.
-
-    {ENCODER}
-
-    examples:
-    search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
-    search --dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json
-    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 \
-      --where category=mug
-    search --dataset ~/Pictures --encoder tiny.16x16 --query a.png --json
-    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9
-    search --dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg \
-      --minus id:vase-00-0
-    search --dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8
-    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric
-"""
-
-COMPARE = f"""
-    Find them with several encoders, and see how far these agree.
-
-    {ENCODERS}
-    --fuse NAME         also as one: {", ".join(together.METHODS)} [=]
-    --fuse-weights W,W  of the fused encoders (default: equal) [=]
-
-    examples:
-    compare --dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg
-    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json
-    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency
-    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf
-"""
-
 QUERY = f"""
     --index INDEX        with knobs as hnsw:efSearch=64 [default: exact]
     --where FIELD=VALUE  only pictures with this category, label, split or attribute; several must
@@ -81,11 +49,6 @@ HITS = f"""
     --rerank NAME  give the first hits a new order: {", ".join(looking.reranker_names())} [=]
     --include-self  let pictures that are asked with find themselves
 """
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    for name, run, text in (("search", _search, SEARCH), ("compare", _compare, COMPARE)):
-        add_query(command(commands, name, run, text))
 
 
 def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -153,6 +116,26 @@ def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) 
     )
 
 
+@command(
+    f"""search
+    Find the pictures most similar to one.
+
+    {ENCODER}
+
+    examples:
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
+    search --dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 \
+      --where category=mug
+    search --dataset ~/Pictures --encoder tiny.16x16 --query a.png --json
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9
+    search --dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg \
+      --minus id:vase-00-0
+    search --dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8
+    search --dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric
+""",
+    add_query,
+)
 def _search(options: argparse.Namespace) -> None:
     dataset, request = _asked(options, [options.encoder])
     answer = search(request, dataset)
@@ -169,6 +152,22 @@ def compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Compa
     return dataset, request, compare(request.each(wanted), dataset)
 
 
+@command(
+    f"""compare
+    Find them with several encoders, and see how far these agree.
+
+    {ENCODERS}
+    --fuse NAME         also as one: {", ".join(together.METHODS)} [=]
+    --fuse-weights W,W  of the fused encoders (default: equal) [=]
+
+    examples:
+    compare --dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency
+    compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf
+""",
+    add_query,
+)
 def _compare(options: argparse.Namespace) -> None:
     way = _fusion(options)
     dataset, request, found = compared(options)

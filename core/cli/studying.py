@@ -13,60 +13,6 @@ from core.services.specs import split_names
 
 T = TypeVar("T")
 
-PROBE = f"""
-    Shared factors: what an encoder's neighbours share beyond chance.
-
-    {DATASET}
-    {ENCODERS}
-    -k K  neighbours looked at [int, default: {probes.K}]
-
-    examples:
-    probe --dataset catalogue --encoders hsv.12x4x4,hog.8x8
-"""
-
-PERTURB = f"""
-    Robustness: whether a distorted picture still finds its original.
-
-    {DATASET}
-    {ENCODERS}
-    --distortions NAMES  default: all [=]
-    --sample SAMPLE      pictures [int, default: {perturb.SAMPLE}]
-
-    examples:
-    perturb --dataset catalogue --encoders tiny.16x16 --distortions rotate,blur
-"""
-
-HEALTH = f"""
-    Data health: near-duplicates, hubness, crowding and score calibration.
-
-    {DATASET}
-    {ENCODERS}
-    {PROTOCOL}
-
-    examples:
-    health --dataset catalogue --encoders hog.8x8 --json
-"""
-
-AUDIT = f"""
-    One query's list under every published definition.
-
-    {DATASET}
-    {ENCODER}
-    --query ID  id of a query picture, as NAME or id:NAME [required]
-    {PROTOCOL}
-    {K}
-
-    examples:
-    audit --dataset catalogue --encoder hog.8x8 --query mug-15-0
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "probe", _probe, PROBE)
-    command(commands, "perturb", _perturb, PERTURB)
-    command(commands, "health", _health, HEALTH)
-    command(commands, "audit", _audit, AUDIT)
-
 
 def _each(
     options: argparse.Namespace, doing: str, study: Callable[..., T], *asked: object
@@ -77,6 +23,16 @@ def _each(
     return {name: study(dataset, name, *asked, Progress(f"{doing} {name}")) for name in wanted}
 
 
+@command(f"""probe
+    Shared factors: what an encoder's neighbours share beyond chance.
+
+    {DATASET}
+    {ENCODERS}
+    -k K  neighbours looked at [int, default: {probes.K}]
+
+    examples:
+    probe --dataset catalogue --encoders hsv.12x4x4,hog.8x8
+""")
 def _probe(options: argparse.Namespace) -> None:
     found = _each(options, "probing", probes.probe, options.k)
     if options.json:
@@ -96,6 +52,17 @@ def _probe(options: argparse.Namespace) -> None:
         table(shown, ["factor", "lift", "95 %", "observed", "by chance"])
 
 
+@command(f"""perturb
+    Robustness: whether a distorted picture still finds its original.
+
+    {DATASET}
+    {ENCODERS}
+    --distortions NAMES  default: all [=]
+    --sample SAMPLE      pictures [int, default: {perturb.SAMPLE}]
+
+    examples:
+    perturb --dataset catalogue --encoders tiny.16x16 --distortions rotate,blur
+""")
 def _perturb(options: argparse.Namespace) -> None:
     chosen = split_names(options.distortions)
     found = _each(options, "distorting for", perturb.robustness, options.sample, chosen)
@@ -111,6 +78,16 @@ def _perturb(options: argparse.Namespace) -> None:
         table(rows, ["distortion", "strength", "recall@1", "recall@10", "overlap", "rbo", "cosine"])
 
 
+@command(f"""health
+    Data health: near-duplicates, hubness, crowding and score calibration.
+
+    {DATASET}
+    {ENCODERS}
+    {PROTOCOL}
+
+    examples:
+    health --dataset catalogue --encoders hog.8x8 --json
+""")
 def _health(options: argparse.Namespace) -> None:
     found = _each(options, "examining", health.health, options.protocol)
     if options.json:
@@ -139,6 +116,18 @@ def _health_row(name: str, made: dict) -> dict:
     }
 
 
+@command(f"""audit
+    One query's list under every published definition.
+
+    {DATASET}
+    {ENCODER}
+    --query ID  id of a query picture, as NAME or id:NAME [required]
+    {PROTOCOL}
+    {K}
+
+    examples:
+    audit --dataset catalogue --encoder hog.8x8 --query mug-15-0
+""")
 def _audit(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, [options.encoder])
     query = options.query if options.query in dataset.rows else options.query.removeprefix("id:")

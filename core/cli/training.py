@@ -15,7 +15,8 @@ from core.services.training import effect, runs, train
 from core.training.runs import Run, refuse_changes
 from core.training.settings import Settings, parse_pairs
 
-TRAIN = f"""
+
+@command(f"""train
     Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.
 
     --recipe RECIPE         objective and its settings: see --list-recipes
@@ -43,40 +44,7 @@ TRAIN = f"""
     train --list-runs
     train --recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 \
       --name resnet.mine
-"""
-
-IMPORT = """
-    Make an encoder from your own weights (.pth state dict or safetensors).
-
-    --file FILE [required]
-    --backbone BACKBONE  the timm name of its architecture, or a slim one of this project [required]
-    --name ARCHITECTURE.TAG [required]
-    --size SIZE          image size in pixels [int, default: 224]
-    --dim DIM            dimensions of the vectors [int, default: 512]
-
-    examples:
-    import-model --file resnet18.pth --backbone resnet18 --name resnet.mine
-"""
-
-EFFECT = f"""
-    Before and after a training run: the change of mAP, and forgetting on other data.
-
-    --run ID             a finished run: see train --list-runs [required]
-    --also PATH_OR_NAME  another dataset; repeatable [many]
-    {LOG}
-
-    examples:
-    effect --run train-20260101-120000-abcdef
-    effect --run train-20260101-120000-abcdef --also catalogue
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "train", _train, TRAIN)
-    command(commands, "import-model", _import, IMPORT)
-    command(commands, "effect", _effect, EFFECT)
-
-
+""")
 def _train(options: argparse.Namespace) -> None:
     if options.list_recipes:
         return show(options, train.recipes(), ["name", "loss", "backbone", "about"])
@@ -215,6 +183,18 @@ def _show_pairs(values: dict, title: str, as_json: bool) -> None:
     return table([{title: key, "value": value} for key, value in values.items()])
 
 
+@command("""import-model
+    Make an encoder from your own weights (.pth state dict or safetensors).
+
+    --file FILE [required]
+    --backbone BACKBONE  the timm name of its architecture, or a slim one of this project [required]
+    --name ARCHITECTURE.TAG [required]
+    --size SIZE          image size in pixels [int, default: 224]
+    --dim DIM            dimensions of the vectors [int, default: 512]
+
+    examples:
+    import-model --file resnet18.pth --backbone resnet18 --name resnet.mine
+""")
 def _import(options: argparse.Namespace) -> None:
     folder, missing, unused = models.import_model(
         Path(options.file), options.name, options.backbone, options.size, options.dim
@@ -229,6 +209,17 @@ ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": 
 """Which pictures the queries are, as the table says it."""
 
 
+@command(f"""effect
+    Before and after a training run: the change of mAP, and forgetting on other data.
+
+    --run ID             a finished run: see train --list-runs [required]
+    --also PATH_OR_NAME  another dataset; repeatable [many]
+    {LOG}
+
+    examples:
+    effect --run train-20260101-120000-abcdef
+    effect --run train-20260101-120000-abcdef --also catalogue
+""")
 def _effect(options: argparse.Namespace) -> None:
     progress = Progress("before and after", options.log)
     with progress.ending():

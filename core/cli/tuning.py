@@ -20,7 +20,8 @@ from core.services.index_lab.point import Point
 from core.services.index_lab.space import likeness_of
 from core.services.library import library
 
-TUNE = f"""
+
+@command(f"""tune
     Measure recall against latency, size and build time of indexes on your own vectors.
 
     {DATASET}
@@ -43,13 +44,7 @@ TUNE = f"""
       --csv points.csv
     tune --dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate
     tune --dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again
-"""
-
-
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "tune", _tune, TUNE)
-
-
+""")
 def _tune(options: argparse.Namespace) -> None:
     if not 0 < options.recall <= 1:
         raise UserError(
