@@ -94,6 +94,9 @@ def test_an_uploaded_picture_is_seen_by_others_only_while_it_is_shared(visit):
     )
     expect(anna).to_have_url(re.compile("query=up(%3A|:)"))
     settle(anna)
+    kept = anna.locator(".ll-asked span")
+    expect(kept).to_have_text("kept for 24 hours after your last visit")
+    assert kept.evaluate("it => it.scrollHeight <= it.clientHeight + 1"), "to its last word"
     bela = visit(anna.url.split("/", 3)[3])
     expect(bela.locator(".ll-asked b")).to_have_text(re.compile(r"\w"))
     expect(bela.locator(".ll-asked b")).not_to_have_text(
