@@ -152,11 +152,19 @@ def test_pictures_dropped_together_are_one_set(open_page, pictures):
     assert {item.label for item in library.open_dataset(locator).items} == {"cold"}
 
 
+def test_pictures_without_folders_are_told_what_they_lack(open_page, pictures):
+    flat = [(name.replace("/", "-"), data) for name, data in read(pictures, 2).items()]
+    app = drop(open_page("library"), *flat)
+    assert "2 pictures · no classes" in html(app)
+    assert "Without classes encoders can be compared" in html(app)
+
+
 def test_a_table_is_added_with_the_pictures_that_it_names(open_page, pictures):
     files = read(pictures, 2)
     rows = "".join(f"{name},mine\n" for name in files) + "gone.png,mine\n"
     app = drop(open_page("library"), ("table.csv", f"path,label\n{rows}".encode()), *files.items())
     assert "2 pictures · 1 class · 1 skipped" in html(app)
+    assert "Without classes" not in html(app)
     app.button(key="add").click().run()
     (locator,) = library.added()
     assert {item.label for item in library.open_dataset(locator).items} == {"mine"}

@@ -92,6 +92,12 @@ ACCEPTED = (
 )
 
 
+NO_CLASSES = (
+    "Without classes encoders can be compared, but nothing says which hits are right: a folder for"
+    " each class, or a column label of a CSV, lets them be evaluated."
+)
+
+
 def button() -> None:
     """The way in, at the head of the Library."""
     st.button(
@@ -139,8 +145,8 @@ def _forget() -> None:
 def _files(folder: bool) -> None:
     state, most = st.session_state, int(value("visitor_zip_mb")) if hosted() else MAX_MB
     given = st.file_uploader(
-        ("Drop a folder of pictures here, or choose one" if folder
-         else "Drop pictures or a zip here, or choose them") + f". Each file at most {most:,} MB.",
+        "Drop a folder of pictures here, or choose one" if folder
+        else "Drop pictures or a zip here, or choose them",
         accept_multiple_files="directory" if folder else True,
         key=f"add_files_{int(folder)}_{state.setdefault(ROUND, 0)}",
         max_upload_size=most,
@@ -238,6 +244,8 @@ def told(seen: Preview) -> None:
 
 def _folders(seen: Preview) -> None:
     """How folders are read as labels, where there are folders."""
+    if not seen.labels:
+        quiet(NO_CLASSES)
     if not seen.examples or seen.layout == layouts.FLAT:
         return
     shown = [
