@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, log
+from math import exp, inf, log, sqrt
 from typing import Any
 
 from core.types import Progress, Step, doing, report, tell
@@ -22,11 +22,29 @@ def rate(lines: Sequence[dict]) -> float:
         lines: with ``time`` (seconds), ``done`` and ``total``, oldest first; those without a total
             are passed over.
     """
+    return _speed(_counted(lines), WINDOW_S)
+
+
+def pace(lines: Sequence[dict]) -> float:
+    """Units a second by which what is left of a log is told; 0 where it can't be told yet. Load
+    comes and goes: the last seconds do not last, and the first are over, so it lies between the
+    rate of the last part and that of all, at their geometric mean."""
+    steps = _counted(lines)
+    return sqrt(_speed(steps, WINDOW_S) * _speed(steps, inf))
+
+
+def _counted(lines: Sequence[dict]) -> list[dict]:
+    """The lines of what is counted now, without what came before it began."""
     steps = _phase([line for line in lines if line.get("total")])
     if len(steps) > 2 and steps[0]["done"] == 0:
-        steps = steps[1:]  # before the first batch libraries load, files open, caches fill
-    recent = [step for step in steps if steps[-1]["time"] - step["time"] <= WINDOW_S]
-    recent = steps[-max(len(recent), LINES) :]
+        return steps[1:]  # before the first batch libraries load, files open, caches fill
+    return steps
+
+
+def _speed(steps: Sequence[dict], window: float) -> float:
+    """Units a second of the last ``window`` seconds."""
+    recent = [step for step in steps if steps[-1]["time"] - step["time"] <= window]
+    recent = list(steps[-max(len(recent), LINES) :])
     if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
         return 0.0
     return (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"])
@@ -43,7 +61,7 @@ def _phase(steps: Sequence[dict]) -> list[dict]:
 
 
 KEPT = 400
-"""Reports of a step that are remembered for its rate."""
+"""Reports of a step that are remembered for its rate, besides the first two."""
 EVERY_S = 0.05
 """One is remembered so often at most."""
 TOLD = 0.1
@@ -264,7 +282,7 @@ class Steps:
         if self._lines and not again and now - self._lines[-1]["time"] < EVERY_S and done < total:
             return
         self._lines.append({"time": now, "done": done, "total": total})
-        del self._lines[:-KEPT]
+        del self._lines[2:-KEPT]
 
     def _tell(self) -> None:
         shown: Any = self.progress
@@ -317,7 +335,7 @@ class Steps:
         if not far:
             return self._left_unseen(step, spent)
         guess = self._work(step) * (1 - far)
-        speed = rate(self._lines)
+        speed = pace(self._lines)
         if not speed:
             return guess
         last = self._lines[-1]
