@@ -22,6 +22,7 @@ from core.training.runs import Run
 from core.training.settings import override, read_recipe
 from core.training.train import begin, work
 from pages.parts import cached_train
+from pages.parts.train import effects
 from tests.pages.reading import columns, component, html, notes, param
 from tests.training.conftest import TINY, one_thread, paint_textures  # noqa: F401  (fixture)
 from tests.training.test_messages import COMMAND
@@ -446,3 +447,17 @@ def test_weights_of_another_network_are_refused_with_their_keys(open_page, artif
     assert "layer9.weight" in said
     assert "resnet.brought" not in encoders.names()
     assert list((artifacts / "cache" / "imports").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "low", "words"),
+    [
+        (0.5001, 0.00005, "mAP rose by less than 0.001, a significant change"),
+        (0.5120, 0.004, "mAP rose by 0.012, a significant change"),
+        (0.4999, -0.01, "The difference of less than 0.001 is not significant"),
+        (0.4880, -0.03, "The difference of -0.012 is not significant"),
+    ],
+)
+def test_a_change_is_never_said_to_be_nothing_and_significant(after, low, words):
+    one = effect.Effect("", "", 9, 0.5, after, low, 0.02, (), (), better=5, poorer=4)
+    assert effects.reading(one) == f"{words}: 5 of 9 queries got better, 4 got worse."

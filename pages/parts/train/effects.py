@@ -42,6 +42,7 @@ def show(run: str) -> None:
     """What was measured, a way to measure more, and the queries whose ranks changed."""
     found = cached_train.effects(run)
     if found:
+        _best(run)
         _summary(found)
         st.download_button(
             "Report (HTML, works offline)",
@@ -52,7 +53,6 @@ def show(run: str) -> None:
             on_click="ignore",
             key="train_report",
         )
-        _best(run)
     watching.follow(lambda: _at_work(run), lambda job: _measure(run, job), cached_train.forget)
     if found:
         _queries(run, found)
@@ -73,7 +73,7 @@ def _summary(found: list[Effect]) -> None:
 def _row(one: Effect) -> str:
     """A track from 0 to 1 with both means, and the change in words."""
     low, high = sorted((one.before, one.after))
-    tone = ("up" if one.change > 0 else "down") if one.sure else "even"
+    tone = ("up" if one.change > 0 else "down") if one.sure and _signed(one.change) else "even"
     track = (
         f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}">'
         f'<u style="left:{low:.1%};width:{high - low:.1%}"></u>'
@@ -81,8 +81,9 @@ def _row(one: Effect) -> str:
         f'<i class="after" style="left:{one.after:.1%}"></i></div>'
     )
     figures = (
-        f'<b>{one.before:.3f} → {one.after:.3f}</b> <span class="{tone}">{one.change:+.3f}</span> '
-        f"<small>[{one.low:+.3f}, {one.high:+.3f}]</small>"
+        f"<b>{one.before:.3f} → {one.after:.3f}</b>"
+        f' <span class="{tone}">{_signed(one.change) or "0.000"}</span>'
+        f" <small>[{_signed(one.low) or '0.000'}, {_signed(one.high) or '0.000'}]</small>"
     )
     name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)}</small>'
     return (
@@ -120,16 +121,20 @@ def _title(one: Effect) -> str:
 
 def reading(one: Effect) -> str:
     """The change in a sentence."""
-    if not one.sure:
-        way = f"The difference of {one.change:+.3f} is not significant"
+    by = _signed(one.change) or "less than 0.001"
+    if one.sure:
+        rose = "rose" if one.change > 0 else "fell"
+        way = f"mAP {rose} by {by.lstrip('+-')}, a significant change"
     else:
-        way = (
-            f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant"
-            " change"
-        )
+        way = f"The difference of {by} is not significant"
     better = f"{one.better:,} of {one.queries:,}"
     queries = "query" if one.queries == 1 else "queries"
     return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
+
+
+def _signed(change: float) -> str:
+    """``+0.012``; empty where nothing of it is left in three places."""
+    return f"{change:+.3f}" if abs(change) >= 0.0005 else ""
 
 
 def _measure(run: str, at_work: JobStatus | None) -> None:
