@@ -101,31 +101,36 @@ def _scene(place: int, scene: Scene, scenes: int) -> None:
         with st.container():
             heading(f"{place + 1}. {scene.title}")
             quiet(" · ".join([scene.page, *([scene.notes] if scene.notes else [])]))
+        with st.container(horizontal=True, width="content"):
+            _acts(place, scene, scenes)
+
+
+def _acts(place: int, scene: Scene, scenes: int) -> None:
+    st.button(
+        "Show",
+        key=f"scene_show_{place}",
+        help="Present from this scene on",
+        on_click=_begin,
+        args=(place,),
+    )
+    for words, icon, by in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
         st.button(
-            "Show",
-            key=f"scene_show_{place}",
-            help="Present from this scene on",
-            on_click=_begin,
-            args=(place,),
+            words,
+            icon=f":material/{icon}:",
+            key=f"scene_{words}_{place}",
+            disabled=not 0 <= place + by < scenes,
+            on_click=_do,
+            args=(lambda by=by: talks.move(place, by),),
         )
-        for words, icon, by in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
-            st.button(
-                words,
-                icon=f":material/{icon}:",
-                key=f"scene_{words}_{place}",
-                disabled=not 0 <= place + by < scenes,
-                on_click=_do,
-                args=(lambda by=by: talks.move(place, by),),
-            )
-        with st.popover("Edit"):
-            title = st.text_input("Title", scene.title, key=f"scene_title_{place}_{scene.title}")
-            notes = st.text_area("Notes", scene.notes, key=f"scene_notes_{place}_{scene.title}")
-            if press.button("Save", key=f"scene_save_{place}", type="primary"):
-                _do(lambda: talks.change(place, replace(scene, title=title, notes=notes)))
-                st.rerun()
-            st.button(
-                "Remove", key=f"scene_drop_{place}", on_click=_do, args=(lambda: talks.drop(place),)
-            )
+    with st.popover("Edit"):
+        title = st.text_input("Title", scene.title, key=f"scene_title_{place}_{scene.title}")
+        notes = st.text_area("Notes", scene.notes, key=f"scene_notes_{place}_{scene.title}")
+        if press.button("Save", key=f"scene_save_{place}", type="primary"):
+            _do(lambda: talks.change(place, replace(scene, title=title, notes=notes)))
+            st.rerun()
+        st.button(
+            "Remove", key=f"scene_drop_{place}", on_click=_do, args=(lambda: talks.drop(place),)
+        )
 
 
 def _begin(place: int) -> None:
