@@ -58,13 +58,6 @@ def _curve(found: Buckets) -> float:
     marks = [
         *({"kind": "line", "from": (0, y), "to": (1, y), "look": "faint"} for y in (0.0, 0.5, 1.0)),
         *({"kind": "text", "at": (0.005, y), "dy": -4, "text": f"{y:.0%}"} for y in (0.5, 1.0)),
-        {
-            "kind": "text",
-            "at": (1, 0),
-            "dy": -6,
-            "anchor": "end",
-            "text": f"{name} of a pair, 0 to 1",
-        },
         {"kind": "path", "points": points, "look": "wide good"},
         {
             "kind": "dots",
@@ -77,6 +70,13 @@ def _curve(found: Buckets) -> float:
             for pair in found.pairs
         ),
         {"kind": "line", "from": (similarity, 0), "to": (similarity, chance), "look": "dashed"},
+        {
+            "kind": "text",
+            "at": (1, 0),
+            "dy": -6,
+            "anchor": "end",
+            "text": f"{name} of a pair, 0 to 1",
+        },
     ]
     handle = {
         "name": "you",
