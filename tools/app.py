@@ -40,7 +40,7 @@ from core.services.hosting import logs
 from core.services.hosting.loop import Loop
 from core.services.hosting.packed import Packed
 from core.services.hosting.web import Front
-from pages.parts import arriving, quicker
+from pages.parts import arriving, heard, quicker
 
 
 @asynccontextmanager
@@ -52,6 +52,7 @@ async def begun(_: App) -> AsyncIterator[dict]:
     if settings.hosted():
         memory.start_trimming()
     quicker.begin()
+    heard.listen()
     settings.rows()  # a setting that can't be understood ends the start, with its sentence
     warm.start(opening.FIRST_DATASET, opening.FIRST_ENCODERS, opening.FIRST_INDEX)
     visitors.start_sweeping()

@@ -7,6 +7,10 @@ it with its next message. Of a widget that was set in a later run, a value that 
 said before, or that was told before, is nobody's choice and is left out; any other was chosen
 meanwhile and stays. Either is told again: what is still on its way would replace it.
 
+A browser may show a page whose session is gone: the server began anew, or the computer slept. What
+is pressed there belongs to widgets that the new session has not drawn yet, and Streamlit drops it;
+here the page is drawn first, all of it, and then hears of the press.
+
 A value that a widget does not offer is left out, too. The page offers others since, or it was
 written by hand; Streamlit would hand it to the page, which reads it before the widget is drawn.
 """
@@ -17,8 +21,10 @@ import math
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.runtime.state import SessionState
 from streamlit.runtime.state.common import unpack_widget_state_value, user_key_from_element_id
 from streamlit.runtime.state.session_state import Value, WStates
@@ -32,6 +38,8 @@ KINDS = {
 """Kinds of values that a page may put into a widget."""
 NUMBERS = {"int_value", "double_value"}
 """A browser says whole numbers as such, whatever kind Streamlit notes for the widget."""
+PRESSES = {"trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value"}
+"""Kinds of what happens once."""
 TAKEN = {"file_uploader_state_value", "chat_input_value"}
 """Kinds that can be read once only."""
 MOST_DIGITS = 12
@@ -54,19 +62,21 @@ class _Told:
 
 @dataclass(slots=True)
 class _Heard:
-    """Number of the run, keys that it has written, what was told of widgets and not heard yet, and
-    what the browser said of all in its last message."""
+    """Number of the run, keys that it has written, what was told of widgets and not heard yet, what
+    the browser said of all in its last message, and a message with a press that came before its
+    widget was drawn (``early``)."""
 
     run: int = 0
     written: set[str] = field(default_factory=set)
     told: dict[str, _Told] = field(default_factory=dict)
     said: dict[str, object] = field(default_factory=dict)
     refused: bool = False
+    early: WidgetStates | None = None
 
 
 def begin() -> None:
     """Before a page is drawn."""
-    _listen()
+    listen()
     if (session := _session()) is not None:
         _of(session).run += 1
 
@@ -76,6 +86,22 @@ def end() -> None:
     if (session := _session()) is not None:
         st.session_state[MARK] = str(_of(session).run)
         st.text_input("Number of the run", key=MARK, label_visibility="collapsed")
+        _hear_early(session)
+
+
+def _hear_early(session: SessionState) -> None:
+    """The page runs again with what was pressed before its widgets were there."""
+    heard, context = _of(session), get_script_run_ctx(suppress_warning=True)
+    early, heard.early = heard.early, None
+    if early is None or context is None or context.script_requests is None:
+        return
+    if any(_is_press(one) and session.get_widget_metadata(one.id) for one in early.widgets):
+        again = RerunData(context.query_string, early, context.page_script_hash)
+        context.script_requests.request_rerun(again)
+
+
+def _is_press(said: WidgetState) -> bool:
+    return said.WhichOneof("value") in PRESSES
 
 
 def refused() -> bool:
@@ -102,11 +128,13 @@ def _of(session: SessionState) -> _Heard:
     return session._old_state.setdefault(KEPT, _Heard())
 
 
-def _listen() -> None:
-    """See every message of this process before callbacks do: there is no setting for that."""
+def listen() -> None:
+    """See every message of this process before callbacks do: there is no setting for that. A server
+    begins so; a page that it serves otherwise begins when it is drawn first."""
     if hasattr(SessionState, "_heard"):
         return
     begin, take = SessionState.on_script_will_rerun, SessionState.set_widgets_from_proto
+    ask = AppSession.request_rerun
 
     def on_script_will_rerun(self: SessionState, *args: object, **more: object) -> None:
         _of(self).written = set(self._new_session_state) - {MARK}
@@ -115,11 +143,27 @@ def _listen() -> None:
     def set_widgets_from_proto(self: SessionState, said: WidgetStates) -> None:
         wrong = {one.id for one in said.widgets if not _offered(self, one)}
         _of(self).refused |= bool(wrong)
+        early = {
+            one.id
+            for one in said.widgets
+            if _is_press(one) and self.get_widget_metadata(one.id) is None
+        }
+        if early:
+            _of(self).early = said
         again, old = _weighed(self, _without(said, wrong))
-        take(self, _without(said, wrong | old))
+        take(self, _without(said, wrong | old | early))
         for id in again | {id for id in wrong if _settable(self, id)}:
             self._new_session_state[user_key_from_element_id(id)] = self[id]
 
+    def request_rerun(self: AppSession, asked: ClientState | None) -> None:
+        if asked and asked.fragment_id and not _of(self.session_state).run:
+            whole = ClientState()
+            whole.CopyFrom(asked)
+            whole.ClearField("fragment_id")  # no part was drawn yet
+            asked = whole
+        ask(self, asked)
+
+    AppSession.request_rerun = request_rerun
     SessionState._heard = True
     SessionState.on_script_will_rerun = on_script_will_rerun
     SessionState.set_widgets_from_proto = set_widgets_from_proto

@@ -1,0 +1,55 @@
+"""A page that was open while the server began anew, or whose session is gone: what is pressed on it
+first is done, in parts of the page that run alone, too."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.waiting import answered, becomes, ids
+from tools.serve import end, free_port, settle, start, wait_until_up
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def server(tmp_path):
+    """``server()`` starts the app, or ends it and starts it anew at the same address."""
+    port, running = free_port(), []
+    url = f"http://127.0.0.1:{port}"
+
+    def begin() -> str:
+        for process in running:
+            end(process)
+        running[:] = [start(tmp_path / "artifacts", port, LOOKALIKE_WARM="0")]
+        wait_until_up(f"{url}/_stcore/health", running[0], 300)
+        return url
+
+    yield begin
+    for process in running:
+        end(process)
+
+
+def reconnect(page, server) -> None:
+    with page.expect_websocket():
+        server()
+    page.wait_for_function("document.querySelector('[role=dialog]') === null")
+
+
+def test_the_first_press_after_a_restart_is_done(window, server):
+    page = window(alone=True)
+    page.goto(f"{server()}/compare?encoders=hog.8x8,tiny.16x16&k=5&subject=whole")
+    before = answered(page, 10)
+    settle(page)
+    reconnect(page, server)
+    page.locator(".open").nth(2).press("Enter")
+    becomes(page, lambda: f"query=item%3A{before[2]}" in page.url, True)
+    becomes(page, lambda: len(ids(page)) == 10 and ids(page) != before, True)
+    settle(page)
+    page.get_by_role("link", name="Library", exact=True).click()
+    page.get_by_role("button", name="Open").first.click()
+    page.locator(".ll-path").wait_for()
+    settle(page)
+    reconnect(page, server)
+    page.locator(".st-key-path_next button").click()  # within a part that runs alone
+    expect(page.locator("h1")).not_to_have_text("Library")
