@@ -210,6 +210,10 @@ def test_own_vectors_are_counted_and_then_taken(open_page, pictures):
     app = window(open_page("library"), "Own vectors")
     app.selectbox(key="add_vectors_set").set_value(locator).run()
     vectors, lines = app.file_uploader
+    vectors.set_value(("v.npy", numbers.getvalue(), "")).run()
+    assert "Now the ids" in html(app)
+    assert 'role="alert"' not in html(app), "half of what is asked for is no mistake"
+    vectors, lines = app.file_uploader
     vectors.set_value(("v.npy", numbers.getvalue(), ""))
     lines.set_value(("v.txt", "\n".join([*ids, "unknown.png"]).encode(), "")).run()
     assert not app.exception
@@ -346,6 +350,8 @@ def test_caches_stand_with_their_data_set_and_are_deleted(open_page, pictures):
     assert {row["source"] for row in rows} == {locator}
     app = open_page("library")
     assert any(one.label.startswith(f"pictures · {len(rows)} entr") for one in app.expander)
+    storage = html(open_page("library", set=locator, view=place.STORAGE))
+    assert storage.index("Remove the data set") < storage.index("All of it can be built again")
     for row in rows:
         app = app.button(key=f"delete_{row['kind']}_{row['key']}").click().run()
     assert library.cache_rows() == []

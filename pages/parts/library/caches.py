@@ -11,7 +11,7 @@ from core.services import journey
 from core.services.library import library
 from pages.parts import cached, cached_library, palette, press
 from pages.parts.library import place
-from pages.parts.words import ago, count, heading, note, quiet, row_html, size, trouble
+from pages.parts.words import ago, count, note, quiet, row_html, size, trouble
 
 REFUSED = "removal_refused"
 FIRST = 20
@@ -141,8 +141,10 @@ def _delete(row: Mapping) -> None:
 
 
 def show_storage(row: dict) -> None:
-    """Its cache entries, then what its removal frees."""
+    """What its removal frees, then its cache entries, of which there may be many."""
     rows = cached_library.caches().get(row["locator"], [])
+    if row["added"]:
+        _removal(row, rows)
     if rows:
         quiet(f"{summed(rows)}. All of it can be built again.")
         entries(rows, may_delete=True)
@@ -150,8 +152,6 @@ def show_storage(row: dict) -> None:
         note(
             "Nothing has been built from it on this machine.", "What a build makes is listed here."
         )
-    if row["added"]:
-        _removal(row, rows)
 
 
 def summed(rows: Sequence[Mapping]) -> str:
@@ -161,23 +161,23 @@ def summed(rows: Sequence[Mapping]) -> str:
 
 
 def _removal(row: dict, rows: Sequence[Mapping]) -> None:
-    heading("Remove the data set")
     own = library.upload_bytes(row["locator"])
     frees = size(journey.removal_bytes(row["locator"], rows))
     what = "The uploaded pictures and" if own else "Pictures in a folder of yours stay;"
-    quiet(f"{what} its caches are deleted: {frees} are freed.")
     if error := st.session_state.pop(REFUSED, None):
         trouble(error)
-    with st.popover("Remove"):
-        quiet(f"{row['title']} is no longer listed. {frees} are freed.")
-        st.button(
-            "Remove",
-            key="remove_set",
-            type="primary",
-            width="stretch",
-            on_click=_remove,
-            args=(row["locator"],),
-        )
+    with st.container(key="row_removal", horizontal=True, vertical_alignment="center"):
+        row_html("Remove the data set", f"{what} its caches are deleted: {frees} are freed.")
+        with st.popover("Remove"):
+            quiet(f"{row['title']} is no longer listed. {frees} are freed.")
+            st.button(
+                "Remove",
+                key="remove_set",
+                type="primary",
+                width="stretch",
+                on_click=_remove,
+                args=(row["locator"],),
+            )
 
 
 def _remove(locator: str) -> None:
