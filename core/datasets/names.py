@@ -29,11 +29,10 @@ RAW = (
     ".erf",
 )
 UNREAD = (".heic", ".heif", ".svg", ".psd", ".jp2", ".jxl", ".ico", ".tga", ".exr", *RAW)
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
 OTHERS = (
     ".txt",
     ".md",
-    ".csv",
-    ".tsv",
     ".json",
     ".jsonl",
     ".xml",
@@ -55,8 +54,6 @@ OTHERS = (
     ".xlsx",
     ".npy",
     ".npz",
-    ".parquet",
-    ".pq",
     ".pt",
     ".pth",
     ".safetensors",
@@ -98,7 +95,7 @@ def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     lower = name.lower()
     if lower.endswith(EXTENSIONS):
         return None
-    if lower.endswith((*ARCHIVES, *OTHERS)):
+    if lower.endswith((*ARCHIVES, *TABLES, *OTHERS)):
         return why_not(name) or "its ending is not that of a picture"
     format = format_of(head())
     # raw pictures are TIFF outside
@@ -112,6 +109,8 @@ def why_not(name: str) -> str | None:
     lower = name.lower()
     if lower.endswith(ARCHIVES):
         return "an archive inside a dataset is not opened: unpack it, or open it by itself"
+    if lower.endswith(TABLES):
+        return "a table among pictures is not read: to go by it, give the table itself"
     if lower.endswith(UNREAD):
         return f"this picture format is not read; readable: {', '.join(EXTENSIONS)}"
     return None

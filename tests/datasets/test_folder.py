@@ -111,6 +111,14 @@ def test_what_is_passed_over(tmp_path):
     assert "archive" in reasons["more.zip"]
 
 
+@pytest.mark.parametrize("name", ["items.csv", "ITEMS.TSV", "items.parquet"])
+def test_a_table_among_pictures_is_passed_over_and_says_how_it_is_used(tmp_path, name):
+    folder(tmp_path, ["img/a.png", "img/b.png"])
+    (tmp_path / name).write_text("path,label\nimg/a.png,x\n")
+    (told,) = Folder(tmp_path).skipped
+    assert (told.id, "give the table itself" in told.reason) == (name, True)
+
+
 def test_links_are_followed_and_what_they_lead_to_counts_once(tmp_path):
     root = folder(tmp_path / "in", ["all/1.png", "all/2.png"])
     folder(tmp_path / "out", ["far.png", "deep/far.png"])

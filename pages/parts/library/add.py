@@ -51,6 +51,9 @@ def show(close: Callable[[], None]) -> None:
             " that can be compared with all others."
         )
         return
+    if ids is None and vectors.name.lower().endswith(".npy"):
+        quiet("Now the ids: which picture each row is of, one a line, in the order of the rows.")
+        return
     given = (vectors.name, vectors.getvalue()), ids and (ids.name, ids.getvalue())
     try:
         found = imports.check_upload(locator, *given)
