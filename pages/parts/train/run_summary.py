@@ -26,12 +26,14 @@ def panel(recipe: str, values: dict, start: DeltaGenerator) -> None:
     quiet(_phases(found))
     for source in found.sources:
         quiet(_source(source))
-    with st.expander("As a command"):
-        st.code(
-            shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]),
-            language="sh",
-            wrap_lines=True,
-        )
+    # What shows code is 1.6 MB of script: loaded by who opens it.
+    with st.expander("As a command", key="train_command", on_change="rerun") as fold:
+        if fold.open:
+            st.code(
+                shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]),
+                language="sh",
+                wrap_lines=True,
+            )
 
 
 def _offered(recipe: str, values: dict, job: JobStatus | None) -> Plan | None:
