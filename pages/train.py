@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.services.hosting import limits
-from pages.parts import components
+from pages.parts import cached_train, components
 from pages.parts.guard import run
 from pages.parts.shell import places, shell
 from pages.parts.train import import_weights, listing, run_summary, setup, state
@@ -22,7 +22,9 @@ def main() -> None:
     st.html(STYLE)
     state.restore()
     components.from_the_top(f"Train {state.run()} {state.model()}")
-    new, own, answer = places("panel_new", "panel_import", "answer")
+    first = not (state.run() or state.model() or cached_train.run_ids())
+    form = "panel_new_first" if first else "panel_new"  # over the answer, which is empty
+    new, own, answer = places(form, "panel_import", "answer")
     with new:
         _new()
     if limits.may("import-model"):

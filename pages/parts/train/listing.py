@@ -45,8 +45,7 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        with st.container(key="train_none"):  # the form of a first run then stands over the lists
-            note("Nothing has been trained here yet.", HOW if limits.may("train") else "")
+        note("Nothing has been trained here yet.", HOW if limits.may("train") else "")
         return
     for run in runs[:FIRST]:
         _row(run)
