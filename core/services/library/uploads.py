@@ -21,8 +21,9 @@ from core.services.search.subject import picture_of
 KEEP_FILES = 400
 KEEP_BYTES = 400 << 20
 KEEP_DAYS = 14
-SEEN = 64
-"""So many pixels show whether a picture can be read; a large JPEG is decoded quickest so."""
+SEEN = 224
+"""So many pixels show whether a picture can be read: a large JPEG is decoded to the size that the
+page and most encoders take next, and so only once."""
 TOKEN = re.compile(r"[0-9a-f]{24}|[0-9a-f]{32}")
 PLACE, SHARED = Path("cache", "uploads"), "shared"
 
