@@ -4,12 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import UserError
 from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.lab import advice, curves, hashing, loss, measuring, one_query, panel, state
 from pages.parts.shell import places, shell
-from pages.parts.words import trouble
+from pages.parts.words import telling
 
 WEB = Path(__file__).parent / "parts" / "web"
 VIEWS = {
@@ -48,11 +47,9 @@ def _answer() -> None:
         "View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed"
     )
     now = state.current()
-    try:
+    with telling():
         if measuring.ready(now):
             guarded(lambda: VIEWS[now.mode](now), f"The view {now.mode}")
-    except UserError as error:
-        trouble(error)
 
 
 run(main, "Index lab")

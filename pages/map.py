@@ -6,14 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import UserError
 from pages.parts import components, link, query, url_state
-from pages.parts.guard import guarded, run
+from pages.parts.guard import drawn, run
 from pages.parts.map import board, controls, groups, making, morph, point, selection, shown, view
 from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
 from pages.parts.shell import places, shell
-from pages.parts.words import note, quiet, trouble
+from pages.parts.words import note, quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "map_page.css"
 
@@ -58,15 +57,12 @@ def _answer(now: MapView) -> None:
     st.segmented_control(
         "View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed"
     )
-    drawn = {
+    views = {
         "Maps": lambda: _maps(now, maps, ids),
         "Morph": lambda: morph.show(now, maps),
         "Clusters": lambda: groups.show(now, maps),
     }
-    try:
-        guarded(drawn[now.mode], f"The view {now.mode}")
-    except UserError as error:
-        trouble(error)
+    drawn(views[now.mode], f"The view {now.mode}")
 
 
 def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:

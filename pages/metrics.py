@@ -4,12 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics, url_state
 from pages.parts.choosing import segments
-from pages.parts.guard import guarded, run
+from pages.parts.guard import drawn, run
 from pages.parts.library import path
 from pages.parts.metrics import (
     audit,
@@ -99,12 +98,9 @@ def _nothing_yet(entry: Entry | None, busy: bool) -> None:
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
     name = segments("View", choice.VIEW, list(VIEWS), label_visibility="collapsed")
-    try:
-        if not cells[0].evaluated.any():
-            raise nothing_to_evaluate(cells[0])
-        guarded(lambda: VIEWS[name](chosen, cells), f"The view {name}")
-    except UserError as error:
-        trouble(error)
+    if not cells[0].evaluated.any():
+        return trouble(nothing_to_evaluate(cells[0]))
+    drawn(lambda: VIEWS[name](chosen, cells), f"The view {name}")
 
 
 run(main, "Metrics")

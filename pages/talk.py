@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.sharing import talks
 from core.services.sharing.scenes import talk_page
 from core.services.sharing.talks import Scene, Talk
 from pages.parts import presenting, press, url_state
 from pages.parts.guard import run
 from pages.parts.shell import PATHS, shell
-from pages.parts.words import caption, count, heading, note, quiet, text, trouble
+from pages.parts.words import caption, count, heading, note, quiet, telling, text, trouble
 
 LOOK_S = 0.5
 
@@ -90,10 +89,8 @@ def _files(talk: Talk) -> None:
 
 
 def _do(work) -> None:
-    try:
+    with telling("talk_error"):
         work()
-    except UserError as error:
-        st.session_state["talk_error"] = error
 
 
 def _scene(place: int, scene: Scene, scenes: int) -> None:

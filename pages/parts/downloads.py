@@ -8,7 +8,7 @@ from core.services import jobs
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, press, watching
 from pages.parts.guard import public
-from pages.parts.words import note, quiet, trouble
+from pages.parts.words import note, quiet, telling
 
 STARTED = "downloads_started"
 """Jobs that this session started: (kind, name) -> id, so that it can tell how they ended."""
@@ -64,12 +64,10 @@ def _offer(kind: str, name: str, title: str, job: JobStatus | None) -> None:
         _running(job, title)
         return
     if press.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
-        try:
+        with telling():
             start(kind, name, title)
-        except UserError as error:
-            trouble(error)
-            return
-        st.rerun()
+            st.rerun()
+        return
     last = ended(kind, name)
     if last is not None and last.state != "done":
         note(

@@ -10,7 +10,7 @@ from core.services.hosting import logs, ownership
 from core.services.library import uploads
 from core.services.search import admission
 from pages.parts import heard, press, url_state
-from pages.parts.words import trouble
+from pages.parts.words import telling, trouble
 
 
 def hosted() -> bool:
@@ -52,6 +52,12 @@ def guarded(call: Callable[[], T], what: str) -> T:
         ) from error
 
 
+def drawn(call: Callable[[], object], what: str) -> None:
+    """A part of a page; what goes wrong is said where it would have stood."""
+    with telling():
+        guarded(call, what)
+
+
 def public(words: str) -> str:
     """``words`` as visitors may read them: a public server keeps its places to itself."""
     return ownership.public(words)
@@ -74,13 +80,10 @@ def unforeseen(error: Exception) -> bool:
 
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
-    try:
-        with ownership.settled(), admission.line().within():
-            press.settle(name)
-            heard.begin()
-            url_state.settle(name)
-            guarded(page, f"The page {name}")
-    except UserError as error:
-        trouble(error)
+    with telling(), ownership.settled(), admission.line().within():
+        press.settle(name)
+        heard.begin()
+        url_state.settle(name)
+        guarded(page, f"The page {name}")
     press.forget()
     heard.end()

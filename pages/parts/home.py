@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
 from pages.parts import answers, builds, cached, components, given, key, link, press
 from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU
-from pages.parts.words import heading, quiet, text, trouble
+from pages.parts.words import heading, quiet, telling, text
 
 ROWS = 6
 """Hits of a column: whole rows of two."""
@@ -36,12 +35,9 @@ def own() -> None:
         )
     if file is None:
         return
-    try:
+    with telling():
         query = f"up:{uploads.keep(file.getvalue())}"
-    except UserError as error:
-        trouble(error)
-        return
-    link.to("compare", dataset=given.FIRST_DATASET, query=query)
+        link.to("compare", dataset=given.FIRST_DATASET, query=query)
 
 
 def example() -> tuple[View, Gathered]:

@@ -12,7 +12,7 @@ from core.services.sharing import talks
 from core.services.sharing.talks import Scene
 from pages.parts import cached, components, press, url_state
 from pages.parts.link import REMARKS
-from pages.parts.words import trouble
+from pages.parts.words import telling, trouble
 
 SHOWN = "talk_scene"
 """Place from 0 of the scene that this session shows; absent while it does not present."""
@@ -112,10 +112,7 @@ def _dialog(page: str, params: dict[str, str]) -> None:
         notes = st.text_area("Notes for the speaker", max_chars=talks.MAX_NOTES)
         if not press.submit("Add", key="talk_new_add", type="primary"):
             return
-    try:
+    with telling():
         count = talks.add(Scene(title, page, params, notes))
-    except UserError as error:
-        trouble(error)
-        return
-    st.toast(f"Scene {count} of the talk.")
-    st.rerun()
+        st.toast(f"Scene {count} of the talk.")
+        st.rerun()

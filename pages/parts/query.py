@@ -14,7 +14,7 @@ from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.shell import hosted
 from pages.parts.subject import PICTURE, Subject
-from pages.parts.words import trouble
+from pages.parts.words import telling, trouble
 
 TROUBLE, ROUND = "query_trouble", "query_round"
 CAMERA_OPEN = "camera_open"
@@ -83,10 +83,8 @@ def _sharing(view: View) -> None:
 
 
 def _shared(token: str, field: str) -> None:
-    try:
+    with telling(TROUBLE):
         uploads.share(token, st.session_state[field])
-    except UserError as error:
-        st.session_state[TROUBLE] = error
 
 
 def picture(view: View, side: int = 448, box: cached.Box = None) -> str:
@@ -102,10 +100,8 @@ def _given() -> None:
     given = st.session_state[PICTURE]["given"]
     if not isinstance(given, str) or not given or link.QUERY not in st.session_state:
         return
-    try:
+    with telling(TROUBLE):
         guarded(lambda: take(st.session_state[link.DATASET], given), "Taking the picture")
-    except UserError as error:
-        st.session_state[TROUBLE] = error
 
 
 def take(dataset: str, given: str) -> None:
@@ -169,10 +165,8 @@ def _came(data: bytes) -> None:
 
 
 def _keep(data: bytes) -> None:
-    try:
+    with telling(TROUBLE):
         _take(f"up:{uploads.keep(data)}")
-    except UserError as error:
-        st.session_state[TROUBLE] = error
 
 
 def _take(query: str) -> None:
@@ -208,10 +202,7 @@ def _fetch(field: str, keep: Callable[[bytes], None]) -> None:
     text = st.session_state[field].strip()
     if not text:
         return
-    try:
+    with telling(ERROR):
         found = guarded(lambda: addresses.picture_at(text), "Fetching the picture")
-    except UserError as error:
-        st.session_state[ERROR] = error
-        return
-    st.session_state[OPEN] = False
-    keep(found)
+        st.session_state[OPEN] = False
+        keep(found)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
 from core.services.search.request import MAX_TEXT, Weights
 from pages.parts import cached, components, gallery, palette, refine
 from pages.parts.beside import MINUS, PLUS
 from pages.parts.link import View
-from pages.parts.words import caption, quiet, trouble
+from pages.parts.words import caption, quiet, telling, trouble
 
 TROUBLE, ROUND, SIGN, FILE = "refine_trouble", "refine_round", "refine_sign", "refine_file"
 SIGNS = {PLUS: "+", MINUS: "\u2212"}
@@ -119,11 +118,9 @@ def _brought(field: str) -> None:
     file = st.session_state.get(field)
     if file is None:
         return
-    try:
+    with telling(TROUBLE):
         refine.vote(st.session_state.get(SIGN, PLUS), f"up:{uploads.keep(file.getvalue())}")
         st.session_state[ROUND] += 1
-    except UserError as error:
-        st.session_state[TROUBLE] = error
 
 
 def _back(view: View) -> None:

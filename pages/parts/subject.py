@@ -21,7 +21,7 @@ from pages.parts import cached, components, crop, downloads, link
 from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.shell import hosted
-from pages.parts.words import note, quiet, row_html, size, trouble
+from pages.parts.words import note, quiet, row_html, size, telling, trouble
 
 SERIAL, DRAWN, OPEN, PICTURE = "box_serial", "subject_drawn", "subject_open", "query_picture"
 MAX_FRAMES = 9
@@ -258,27 +258,22 @@ def _bring(turn: int) -> None:
     file, name = (st.session_state.get(f"yolo_{field}_{turn}") for field in ("file", "name"))
     if file is None or not name:
         return
-    try:
+    with telling(OUTCOME):
         brought = guarded(
             lambda: detecting.bring_upload(file.name, file.getvalue(), name.strip()),
             "Reading the network",
         )
-    except UserError as error:
-        st.session_state[OUTCOME] = error
-        return
-    cached.forget_builds()
-    st.session_state[OUTCOME] = brought
-    st.session_state[ROUND] += 1
-    st.session_state[crop.DETECTOR] = brought
-    crop.changed()
+        cached.forget_builds()
+        st.session_state[OUTCOME] = brought
+        st.session_state[ROUND] += 1
+        st.session_state[crop.DETECTOR] = brought
+        crop.changed()
 
 
 def _remove(name: str) -> None:
     st.session_state.pop(OUTCOME, None)
-    try:
+    with telling(OUTCOME):
         guarded(lambda: detecting.remove(name), "Removing the network")
-    except UserError as error:
-        st.session_state[OUTCOME] = error
     cached.forget_builds()
     crop.heal()
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, given, guard, press, url_state, watching
 from pages.parts.guard import hosted
-from pages.parts.words import ago, count, quiet, row_html, trouble
+from pages.parts.words import ago, count, quiet, row_html, telling, trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +181,7 @@ def _log(job: JobStatus) -> None:
 
 def _try(act: Callable[[], object]) -> None:
     """Do it, then draw the page anew: another list of jobs may be at work."""
-    try:
+    with telling(TROUBLE):
         act()
-    except UserError as error:
-        st.session_state[TROUBLE] = error
     cached.forget_builds()
     st.rerun()

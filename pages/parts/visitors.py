@@ -8,13 +8,12 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.errors import UserError
 from core.services import visitors
 from core.services.hosting import ownership
 from core.services.hosting.settings import hosted
 from core.services.hosting.web import COOKIE
 from pages.parts import cached, press
-from pages.parts.words import caption, count, note, quiet, size, trouble
+from pages.parts.words import caption, count, note, quiet, size, telling
 
 MAX_SESSIONS = 20_000
 _keys: dict[str, str] = {}
@@ -139,8 +138,6 @@ def _entrance() -> None:
             token = st.text_input("Token", type="password", key=TOKEN, max_chars=400)
             entered = press.submit("Enter", width="stretch", key="mine_enter")
         if entered:
-            try:
+            with telling():
                 ownership.become_admin(token)
-            except UserError as error:
-                return trouble(error)
-            st.rerun()
+                st.rerun()

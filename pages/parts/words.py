@@ -3,7 +3,8 @@ and what strangers read on a public server names no place of it, whoever wrote i
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape as escaped
 
 import streamlit as st
@@ -71,6 +72,19 @@ KEEPS = (
     "Searching what is here goes on, and nothing that was kept is lost. Try again later, or tell"
     " the operator."
 )
+
+
+@contextmanager
+def telling(key: str = "") -> Iterator[None]:
+    """A block that a UserError ends: it is said in the place of what follows; with ``key`` it is
+    kept in the session, for the run that draws what a callback met."""
+    try:
+        yield
+    except UserError as error:
+        if key:
+            st.session_state[key] = error
+        else:
+            trouble(error)
 
 
 def row_html(

@@ -7,7 +7,7 @@ from core.services.arena import ballots, pools
 from pages.parts import cached, components, palette, press
 from pages.parts.arena import lists, place
 from pages.parts.shell import places
-from pages.parts.words import caption, count, heading, note, quiet, table, trouble
+from pages.parts.words import caption, count, heading, note, quiet, table, telling, trouble
 
 QUERY, FITS = "arena_judged_query", "arena_fits"
 MAX_QUERIES = 400
@@ -71,11 +71,9 @@ def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
 
 def _keep(locator: str, query: str, ids: list[str], voter: str) -> None:
     chosen = st.session_state.get(FITS, set())
-    try:
+    with telling("arena_refused"):
         for id in ids:
             ballots.judge(locator, query, id, voter, id in chosen)
-    except UserError as error:
-        st.session_state["arena_refused"] = error
 
 
 def _result(locator: str, names: list[str], judged: pools.Judgements) -> None:

@@ -5,13 +5,12 @@ import secrets
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.arena import ballots, drawing
 from core.services.arena.ballots import Room
 from core.services.specs import split_names
 from pages.parts import cached, given, url_state
 from pages.parts.url_state import FLAG, Kind, Param, Params, Refused
-from pages.parts.words import short, trouble
+from pages.parts.words import short, telling
 
 DATASET, ENCODERS, ROUNDS = "keep_arena_dataset", "keep_arena_encoders", "keep_arena_rounds"
 ROOM, LEAD, VOTER, JUDGE, RESULT = (
@@ -88,11 +87,9 @@ def room() -> Room | None:
     """The room of the link; None without one, or where there is none (which is said)."""
     if not (code := st.session_state[ROOM]):
         return None
-    try:
+    with telling():
         return ballots.room(code)
-    except UserError as error:
-        trouble(error)
-        return None
+    return None
 
 
 def over(found: Room) -> bool:

@@ -7,7 +7,7 @@ from core.services.arena import ballots, drawing
 from pages.parts import cached, given, palette, press, url_state
 from pages.parts.arena import place, voting
 from pages.parts.shell import hosted, places
-from pages.parts.words import caption, note, quiet, trouble
+from pages.parts.words import caption, note, quiet, telling, trouble
 
 FAILED = "arena_failed"
 
@@ -74,22 +74,18 @@ def _ways(locator: str, closed: bool) -> None:
 
 
 def _open(kind: str, locator: str) -> None:
-    if kind == "class" and hosted() and _is_own(locator):
-        st.session_state[FAILED] = UserError(
-            "A room shows its pictures to everybody who joins.",
-            "On a public server it takes one of the server's own data sets.",
-        )
-        return
     names, dataset = list(st.session_state[place.ENCODERS]), cached.dataset(locator)
-    try:
+    with telling(FAILED):
+        if kind == "class" and hosted() and _is_own(locator):
+            raise UserError(
+                "A room shows its pictures to everybody who joins.",
+                "On a public server it takes one of the server's own data sets.",
+            )
         seed = len(ballots.rooms(locator))
         rounds = drawing.drawn(dataset, names, int(st.session_state[place.ROUNDS]), seed=seed)
         room, secret = ballots.open_room(kind, locator, names, rounds, drawing.K)
-    except UserError as error:
-        st.session_state[FAILED] = error
-        return
-    voting.warm(locator, rounds[:2])
-    place.go(room=room.code, lead=secret if kind == "class" else "")
+        voting.warm(locator, rounds[:2])
+        place.go(room=room.code, lead=secret if kind == "class" else "")
 
 
 def _is_own(locator: str) -> bool:
@@ -98,10 +94,6 @@ def _is_own(locator: str) -> bool:
 
 
 def _join(code: str) -> None:
-    try:
-        found = ballots.room(code)
-    except UserError as error:
-        trouble(error)
-        return
-    place.go(room=found.code)
-    st.rerun()
+    with telling():
+        place.go(room=ballots.room(code).code)
+        st.rerun()

@@ -4,12 +4,11 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.arena import ballots
 from core.services.arena.ballots import Room, Round
 from pages.parts import cached, palette, press
 from pages.parts.arena import lists, place, results
-from pages.parts.words import heading, note, quiet, trouble
+from pages.parts.words import heading, note, quiet, telling, trouble
 
 BUTTONS = (
     ("left", "A is better", "A"),
@@ -87,10 +86,8 @@ def _buttons(room: Room, one: Round, voter: str, mine: str = "") -> None:
 
 
 def _vote(code: str, number: int, voter: str, choice: str) -> None:
-    try:
+    with telling("arena_refused"):
         ballots.vote(code, number, voter, choice)
-    except UserError as error:
-        st.session_state["arena_refused"] = error
 
 
 def told() -> None:

@@ -4,9 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.errors import UserError
-from pages.parts.guard import guarded
-from pages.parts.words import trouble
+from pages.parts.guard import drawn
 
 
 def live(draw: Callable[..., None], *given: object, every: float | None = None) -> None:
@@ -15,7 +13,4 @@ def live(draw: Callable[..., None], *given: object, every: float | None = None) 
 
 
 def _safely(draw: Callable[..., None], given: tuple) -> None:
-    try:
-        guarded(lambda: draw(*given), "This view")
-    except UserError as error:
-        trouble(error)
+    drawn(lambda: draw(*given), "This view")

@@ -4,11 +4,10 @@ why not."""
 
 import streamlit as st
 
-from core.errors import UserError
 from pages.parts import cached, cached_lab, encoder_names, link, settings
 from pages.parts.lab import state
 from pages.parts.shell import hosted
-from pages.parts.words import caption, quiet, trouble
+from pages.parts.words import caption, quiet, telling, trouble
 
 PREFIX = "factory:"
 TROUBLE = "lab_custom_trouble"
@@ -39,16 +38,12 @@ def _typed(key: str, param: str) -> None:
     if not text:
         return
     name = PREFIX + text.removeprefix(PREFIX)
-    try:
+    with telling(TROUBLE):
         cached_lab.index_row(name)
-    except UserError as error:
-        st.session_state[TROUBLE] = error
-        return
-    chosen = st.session_state[state.key(param)]
-    st.session_state[state.key(param)] = (
-        list(dict.fromkeys([*chosen, name])) if isinstance(chosen, list) else name
-    )
-    st.session_state[key] = ""
+        chosen = state.value(param)
+        more = list(dict.fromkeys([*chosen, name])) if isinstance(chosen, list) else name
+        st.session_state[state.key(param)] = more
+        st.session_state[key] = ""
 
 
 SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.parts import press, url_state
-from pages.parts.guard import guarded
+from pages.parts.guard import drawn, guarded
 from pages.parts.lab.live import live
 from pages.parts.learn import dials, predict, widgets
 from pages.parts.learn.lesson import Lesson, filled, lessons
@@ -29,10 +29,7 @@ def show(lesson: Lesson) -> None:
     for number, (title, draw) in enumerate(parts, start=1):
         with st.container(key=f"learn_part_{number}"):
             _heading(number, title)
-            try:
-                guarded(draw, f"The part {title}")
-            except UserError as error:
-                trouble(error)
+            drawn(draw, f"The part {title}")
     with st.expander("Teacher's notes", icon=":material/school:"):
         items = "".join(f"<li>{escape(filled(one, facts))}</li>" for one in lesson.notes)
         st.html(f'<ul class="learn-notes">{items}</ul>')

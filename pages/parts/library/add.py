@@ -14,7 +14,7 @@ from pages.parts import builds, cached, downloads, encoder_names, press, shell
 from pages.parts.guard import hosted
 from pages.parts.library import one_set, place
 from pages.parts.library.cards import absence, state_tag
-from pages.parts.words import count, note, quiet, row_html, sentence, table, trouble
+from pages.parts.words import count, note, quiet, row_html, sentence, table, telling, trouble
 
 MAX_MB = 1024
 KINDS = ("npy", "parquet", "pq")
@@ -55,27 +55,20 @@ def show(close: Callable[[], None]) -> None:
         quiet("Now the ids: which picture each row is of, one a line, in the order of the rows.")
         return
     given = (vectors.name, vectors.getvalue()), ids and (ids.name, ids.getvalue())
-    try:
+    with telling():
         found = imports.check_upload(locator, *given)
-    except UserError as error:
-        trouble(error)
-        return
-    note(f"{found}", tone="good")
-    if found.skipped:
-        table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
-    if press.button("Add these vectors", type="primary", key="add_vectors"):
-        _take(close, locator, name.strip(), *given)
+        note(f"{found}", tone="good")
+        if found.skipped:
+            table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
+        if press.button("Add these vectors", type="primary", key="add_vectors"):
+            _take(close, locator, name.strip(), *given)
 
 
 def _take(
     close: Callable[[], None], locator: str, name: str, vectors: tuple, ids: tuple | None
 ) -> None:
-    try:
-        with st.spinner("Building the index"):
-            imports.import_upload(locator, name, vectors, ids)
-    except UserError as error:
-        trouble(error)
-        return
+    with st.spinner("Building the index"):
+        imports.import_upload(locator, name, vectors, ids)
     close()
     cached.forget_all()
     place.show(locator, place.ENCODERS)
@@ -267,17 +260,14 @@ def _folders(seen: Preview) -> None:
 
 def _add(add: Callable[[], str], encoders: list[str]) -> None:
     """Add, begin the build where one is wanted, and show the page of the set."""
-    try:
+    with telling():
         locator = add()
         cached.forget_all()
         if encoders:
             builds.start(locator, encoders)
-    except UserError as error:
-        trouble(error)
-        return
-    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
-    st.session_state[one_set.ADDED] = locator
-    _shown(locator)
+        st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+        st.session_state[one_set.ADDED] = locator
+        _shown(locator)
 
 
 def _shown(locator: str) -> None:
@@ -297,9 +287,6 @@ def _public() -> None:
         with st.container(key=f"row_fetch_{number}", horizontal=True, vertical_alignment="center"):
             row_html(row["title"], absence(row), *state_tag(row), more=row["note"])
             if row["state"] == "download" and press.button("Download", key=f"add_fetch_{number}"):
-                try:
+                with telling():
                     downloads.start("dataset", row["name"], row["title"])
-                except UserError as error:
-                    trouble(error)
-                    continue
-                st.rerun()
+                    st.rerun()

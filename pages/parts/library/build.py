@@ -7,7 +7,7 @@ from core.services.embedding.build import Estimate
 from pages.parts import builds, cached, given, press, settings, url_state
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
-from pages.parts.words import caption, facts, note, quiet, size, trouble
+from pages.parts.words import caption, facts, note, quiet, size, telling, trouble
 
 ENCODERS, INDEX = "keep_build_encoders", "keep_build_index"
 CONTENT = "keep_build_content"
@@ -61,12 +61,9 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     label = _label(running, todo, check)
     idle = bool(missing or running or not (todo or check))
     if press.button(label, type="primary", width="stretch", disabled=idle, key="build"):
-        try:
+        with telling():
             builds.start(locator, encoders, index, check_content=check)
-        except UserError as error:
-            trouble(error)
-            return
-        st.rerun()
+            st.rerun()
 
 
 def _costs(costs: list[Estimate], todo: int) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services import journey
 from core.services.library import library
 from pages.parts import cached, cached_library, palette, press
 from pages.parts.library import place
-from pages.parts.words import ago, count, note, quiet, row_html, size, trouble
+from pages.parts.words import ago, count, note, quiet, row_html, size, telling, trouble
 
 REFUSED = "removal_refused"
 FIRST = 20
@@ -182,10 +181,7 @@ def _removal(row: dict, rows: Sequence[Mapping]) -> None:
 
 def _remove(locator: str) -> None:
     """Before the page runs: it then shows all data sets, and another view."""
-    try:
+    with telling(REFUSED):
         library.remove_dataset(locator)
-    except UserError as error:
-        st.session_state[REFUSED] = error
-        return
-    place.show()
-    cached.forget_all()
+        place.show()
+        cached.forget_all()

@@ -11,7 +11,7 @@ from core.services.library import changing, layouts, library
 from core.services.library.changing import Change
 from pages.parts import builds, cached, cached_library, gallery, press
 from pages.parts.guard import hosted
-from pages.parts.words import count, note, quiet, table, trouble
+from pages.parts.words import count, note, quiet, table, telling, trouble
 
 ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "change_said"
 
@@ -127,18 +127,15 @@ def _removing(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
 
 def _take(locator: str, change: Callable[[], Change]) -> None:
     """Change the set, let what was built follow, and show the page anew."""
-    try:
+    with telling():
         with st.spinner("Writing the data set"):
             made = change()
-    except UserError as error:
-        trouble(error)
-        return
-    cached.forget_all()
-    state = st.session_state
-    state[ROUND] = state.get(ROUND, 0) + 1
-    state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."
-    _build(locator, list(made.encoders))
-    st.rerun()
+        cached.forget_all()
+        state = st.session_state
+        state[ROUND] = state.get(ROUND, 0) + 1
+        state[SAID] = f"{made.words[:1].upper()}{made.words[1:]}."
+        _build(locator, list(made.encoders))
+        st.rerun()
 
 
 def _build(locator: str, names: Sequence[str]) -> None:
@@ -215,8 +212,6 @@ def _labels(row: dict) -> None:
 
 def _use(locator: str, found: str) -> None:
     chosen = st.session_state[CHOICE] or layouts.FOUND
-    try:
+    with telling(OUTCOME):
         layouts.choose_layout(locator, layouts.FOUND if chosen == found else chosen)
         cached.forget_datasets()
-    except UserError as error:
-        st.session_state[OUTCOME] = error

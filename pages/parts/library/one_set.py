@@ -4,12 +4,11 @@ import time
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.hosting import limits
 from pages.parts import cached, cached_library, cached_train, evaluations, link, palette, press
-from pages.parts.guard import guarded, hosted
+from pages.parts.guard import drawn, hosted
 from pages.parts.library import build, caches, cards, change, path, pictures, place
-from pages.parts.words import ago, count, note, row_html, trouble
+from pages.parts.words import ago, count, note, row_html
 
 ADDED = "library_added"
 """The locator of what this session has just added: told once, at the top of its page."""
@@ -29,10 +28,7 @@ def show(row: dict) -> None:
     view = st.segmented_control(
         "View", place.VIEWS, key=place.VIEW, required=True, label_visibility="collapsed"
     )
-    try:
-        guarded(lambda: _VIEWS[view](row), f"The view {view}")
-    except UserError as error:
-        trouble(error)
+    drawn(lambda: _VIEWS[view](row), f"The view {view}")
 
 
 def _head(row: dict) -> None:

@@ -22,7 +22,7 @@ from pages.parts import (
     watching,
 )
 from pages.parts.library import place
-from pages.parts.words import count, note, quiet, trouble
+from pages.parts.words import count, note, quiet, telling
 
 MARKS = {"done": "✓", "next": "•", "open": "", "closed": "–"}
 MAX_EVALUATED = 8
@@ -140,12 +140,9 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
     names = to_evaluate(built)
     label = evaluations.words(row["locator"], version, names)
     if press.button(label, type="primary", key="path_evaluate"):
-        try:
+        with telling():
             evaluations.start(row["locator"], names)
-        except UserError as error:
-            trouble(error)
-            return
-        link.to("metrics", dataset=row["locator"])
+            link.to("metrics", dataset=row["locator"])
 
 
 def _improve(row: dict, version: str, built: list[str]) -> None:

@@ -6,7 +6,7 @@ from core.errors import UserError
 from core.services.library import passed_over
 from pages.parts import cached, cached_library, components, gallery, link, press
 from pages.parts.library import change
-from pages.parts.words import count, heading, note, quiet, sentence, table, trouble
+from pages.parts.words import count, heading, note, quiet, sentence, table, telling
 
 PAGE, MAX_SKIPPED = 60, 500
 EVERY = "All classes"
@@ -78,11 +78,11 @@ def _unused(locator: str, version: str) -> list[dict]:
 
 def _skipped(row: dict, version: str) -> None:
     """Everything that could not be used, and what was used, but not as it stands."""
-    try:
-        found = cached_library.skipped(row["locator"], version)
-    except UserError as error:
-        trouble(error)
-        return
+    with telling():
+        _told(row, cached_library.skipped(row["locator"], version))
+
+
+def _told(row: dict, found: list[dict]) -> None:
     if not found and not row["remarks"]:
         quiet("Every file that was seen is used.")
         return

@@ -4,7 +4,6 @@ import re
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import opening
 from core.services.embedding.roles import BY
@@ -30,7 +29,7 @@ from pages.parts.guard import public
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.metrics.views import encoders_of, place_of
-from pages.parts.words import count, note, quiet, trouble
+from pages.parts.words import count, note, quiet, telling
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
 OPEN = "metrics_evaluate_open"
@@ -276,13 +275,11 @@ def cross_panel(ready: dict[str, str]) -> list[str]:
     join = _join()
     if not queries or not gallery or join is None:
         return []
-    try:
+    with telling():
         told = cached_metrics.crossed(tuple(queries), gallery, join)
-    except UserError as error:
-        trouble(error)
-        return []
-    quiet(f"Queries: {told['queries']}. Joined: {told['joined classes']}.")
-    return ["--queries", ",".join(queries), "--gallery", gallery, "--join", join]
+        quiet(f"Queries: {told['queries']}. Joined: {told['joined classes']}.")
+        return ["--queries", ",".join(queries), "--gallery", gallery, "--join", join]
+    return []
 
 
 def _join() -> str | None:
@@ -310,11 +307,9 @@ def _join() -> str | None:
     )
     if file is None:
         return None
-    try:
+    with telling():
         return crossing.keep_table(file.name, file.getvalue())
-    except UserError as error:
-        trouble(error)
-        return None
+    return None
 
 
 def _join_title(name: str) -> str:

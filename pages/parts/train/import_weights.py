@@ -6,7 +6,7 @@ from core.errors import UserError
 from core.services.library import models
 from pages.parts import cached, cached_train, guard, press
 from pages.parts.train import state
-from pages.parts.words import note, quiet, trouble
+from pages.parts.words import note, quiet, telling, trouble
 
 OUTCOME, ROUND = "train_imported", "train_import_round"
 MOST_MB = 1024
@@ -44,19 +44,15 @@ def panel() -> None:
 
 
 def _import(file, name: str, backbone: str, size: int, dim: int) -> None:
-    with st.spinner("Reading the weights"):
-        try:
-            found = guard.guarded(
-                lambda: models.import_upload(file.name, file.getvalue(), name, backbone, size, dim),
-                "Reading the weights",
-            )
-        except UserError as error:
-            st.session_state[OUTCOME] = error
-            return
-    st.session_state[OUTCOME] = (name, *found)
-    st.session_state[ROUND] += 1
-    cached_train.forget()
-    st.rerun()
+    with telling(OUTCOME), st.spinner("Reading the weights"):
+        found = guard.guarded(
+            lambda: models.import_upload(file.name, file.getvalue(), name, backbone, size, dim),
+            "Reading the weights",
+        )
+        st.session_state[OUTCOME] = (name, *found)
+        st.session_state[ROUND] += 1
+        cached_train.forget()
+        st.rerun()
 
 
 def _outcome() -> None:

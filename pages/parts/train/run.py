@@ -20,6 +20,7 @@ from pages.parts.words import (
     per_second,
     quiet,
     size,
+    telling,
     trouble,
 )
 
@@ -185,10 +186,8 @@ def _button(label: str, key: str, act, tip: str = "") -> None:
     if press.button(
         label, key=key, type="primary" if label != "Stop" else "secondary", help=tip or None
     ):
-        try:
+        with telling(ERROR):
             act()
-        except UserError as error:
-            st.session_state[ERROR] = error
         cached_train.forget()
         st.rerun(scope="app")
 

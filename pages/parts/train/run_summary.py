@@ -12,7 +12,17 @@ from core.services.training import train
 from core.services.training.plan import Plan
 from pages.parts import builds, cached, cached_train, guard, press
 from pages.parts.train import setup, state
-from pages.parts.words import count, duration, facts, note, per_second, quiet, size, trouble
+from pages.parts.words import (
+    count,
+    duration,
+    facts,
+    note,
+    per_second,
+    quiet,
+    size,
+    telling,
+    trouble,
+)
 
 
 def panel(recipe: str, values: dict, start: DeltaGenerator) -> None:
@@ -155,18 +165,12 @@ def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> N
 
 
 def _start(recipe: str, values: dict) -> None:
-    with st.spinner("Starting"):
-        try:
-            _, run = guard.guarded(
-                lambda: train.start(train.configure(recipe, values)), "The start"
-            )
-        except UserError as error:
-            trouble(error)
-            return
-    st.session_state[setup.TAKEN] = True
-    cached_train.forget()
-    state.show(run=run)
-    st.rerun()
+    with telling(), st.spinner("Starting"):
+        _, run = guard.guarded(lambda: train.start(train.configure(recipe, values)), "The start")
+        st.session_state[setup.TAKEN] = True
+        cached_train.forget()
+        state.show(run=run)
+        st.rerun()
 
 
 def _measuring(recipe: str, values: dict) -> JobStatus | None:
