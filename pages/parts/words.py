@@ -3,7 +3,7 @@ and what strangers read on a public server names no place of it, whoever wrote i
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape as escaped
 
@@ -107,11 +107,14 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
     st.html(f'<dl class="ll-facts">{rows}</dl>')
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table of texts; figures are not broken."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+def table(rows: Sequence[Mapping[str, str]]) -> None:
+    """A plain table of texts: heading -> cell, in every row the same headings; figures are not
+    broken."""
+    top = "".join(f"<th>{escape(name)}</th>" for row in rows[:1] for name in row)
     body = "".join(
-        "<tr>" + "".join(f"<td {_look(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        "<tr>"
+        + "".join(f"<td {_look(cell)}>{escape(cell)}</td>" for cell in row.values())
+        + "</tr>"
         for row in rows
     )
     st.html(f'<table class="ll-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')

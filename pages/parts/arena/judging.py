@@ -88,16 +88,16 @@ def _result(locator: str, names: list[str], judged: pools.Judgements) -> None:
         return
     missing = {one.encoder: one.share for one in pools.unjudged(dataset, names, judged)}
     means = [cell.means() for cell in report.cells]
+    shown = {"P@10": "precision@10", "hit@1": "hit@1", "mAP": "mAP"}
     table(
-        ["Encoder", "P@10", "hit@1", "mAP", "Unjudged hits"],
         [
-            [
-                palette.title(cell.encoder),
-                *(f"{mean[name]:.3f}" for name in ("precision@10", "hit@1", "mAP")),
-                f"{missing[cell.encoder]:.0%}",
-            ]
+            {
+                "Encoder": palette.title(cell.encoder),
+                **{title: f"{mean[name]:.3f}" for title, name in shown.items()},
+                "Unjudged hits": f"{missing[cell.encoder]:.0%}",
+            }
             for cell, mean in zip(report.cells, means, strict=True)
-        ],
+        ]
     )
     quiet(
         f"{count(len(judged), 'query', 'queries')} judged. A hit that nobody judged counts as not"

@@ -84,16 +84,6 @@ def _rows(bottom: float) -> list[float]:
 WAS_BUSY = "lab_was_busy"
 TIMES = {"p50": "Median (p50)", "p95": "Tail (p95)"}
 ASKED = {"one": "One at a time", "batch": "In batches"}
-HEAD = [
-    "Index",
-    "Setting",
-    "Recall",
-    "One query p50 / p95",
-    "In a batch p50",
-    "Memory",
-    "Disk",
-    "Build",
-]
 
 
 def show(now: LabView) -> None:
@@ -183,7 +173,7 @@ def _tables(plan: Plan) -> None:
     )
     heading(f"At a recall of at least {equal.recall:g}")
     with st.container(key="lab_table"):
-        table(HEAD, [row(point) for point in equal.best] + _short(plan, equal))
+        table([row(point) for point in equal.best] + _short(plan, equal))
     with st.container(horizontal=True):
         st.download_button(
             "Every setting as CSV",
@@ -197,12 +187,12 @@ def _tables(plan: Plan) -> None:
         st.expander(f"Every setting: {len(plan.found)} measured"),
         st.container(key="lab_all_table"),
     ):
-        table(HEAD, [row(point) for point in sorted(plan.found, key=lambda p: (p.title, p.recall))])
+        table([row(point) for point in sorted(plan.found, key=lambda p: (p.title, p.recall))])
     if plan.found[0].size > plan.found[0].real:
         _likeness(plan)
 
 
-def _short(plan: Plan, equal: Equal) -> list[list[str]]:
+def _short(plan: Plan, equal: Equal) -> list[dict[str, str]]:
     """Indexes that stay below the target recall, with the best that they reach."""
     found = []
     for index, best in equal.short.items():
@@ -211,21 +201,21 @@ def _short(plan: Plan, equal: Equal) -> list[list[str]]:
         ]
         if own:
             cells = row(own[0])
-            found.append([*cells[:2], f"{cells[2]} at most", *cells[3:]])
+            found.append(cells | {"Recall": f"{cells['Recall']} at most"})
     return found
 
 
-def row(point: Point) -> list[str]:
-    return [
-        point.title,
-        settings(point),
-        f"{point.recall:.3f}",
-        f"{ms(point.p50)} / {ms(point.p95)}",
-        ms(point.batch_p50),
-        size(point.ram_bytes),
-        size(point.disk_bytes),
-        f"{point.build_s:.2f} s",
-    ]
+def row(point: Point) -> dict[str, str]:
+    return {
+        "Index": point.title,
+        "Setting": settings(point),
+        "Recall": f"{point.recall:.3f}",
+        "One query p50 / p95": f"{ms(point.p50)} / {ms(point.p95)}",
+        "In a batch p50": ms(point.batch_p50),
+        "Memory": size(point.ram_bytes),
+        "Disk": size(point.disk_bytes),
+        "Build": f"{point.build_s:.2f} s",
+    }
 
 
 def as_csv(points: Sequence[Point]) -> str:
@@ -256,9 +246,16 @@ def _likeness(plan: Plan) -> None:
             if like.alike
             else "Not all within tolerance: read the times with care"
         )
-        rows = [
-            [name, f"{real:.3f}", f"{made:.3f}", f"± {allowed:.0%}", "yes" if kept else "no"]
-            for name, real, made, allowed, kept in like.rows
-        ]
-        table(["Statistic", "Real", "Synthetic", "Tolerance", "Within"], rows)
+        table(
+            [
+                {
+                    "Statistic": name,
+                    "Real": f"{real:.3f}",
+                    "Synthetic": f"{made:.3f}",
+                    "Tolerance": f"± {allowed:.0%}",
+                    "Within": "yes" if kept else "no",
+                }
+                for name, real, made, allowed, kept in like.rows
+            ]
+        )
         quiet(like.about)

@@ -135,27 +135,12 @@ def _chart(found: Waterfall) -> None:
 def _table(found: Waterfall) -> None:
     heading("What each stage costs and saves")
     shown = list(found.stages[0].quality)[:2]
-    names = [metrics.label(name).split(" (")[0] for name in shown]
-    change = [f"{names[0]} against the previous stage"] if shown else []
-    digits = [
-        _digits([stage.quality[name] for stage in found.stages if name in stage.quality])
+    digits = {
+        name: _digits([stage.quality[name] for stage in found.stages if name in stage.quality])
         for name in shown
-    ]
-    cells = [_row(stage, dict(zip(shown, digits, strict=True))) for stage in found.stages]
+    }
     with st.container(key="lab_stages"):
-        table(
-            [
-                "Stage",
-                "Recall",
-                *names,
-                *change,
-                "Bytes per vector",
-                "One query",
-                "Newly missed",
-                "Recovered",
-            ],
-            cells,
-        )
+        table([_row(stage, digits) for stage in found.stages])
     with st.container(key="lab_stage_notes"):
         facts([(stage.title, stage.about) for stage in found.stages])
     if not shown:
@@ -170,23 +155,25 @@ def _table(found: Waterfall) -> None:
         )
 
 
-def _row(stage: Stage, shown: Mapping[str, int]) -> list[str]:
+def _row(stage: Stage, shown: Mapping[str, int]) -> dict[str, str]:
     """``shown``: metrics, each with how many digits it takes."""
-    quality = [
-        f"{stage.quality[name]:.{digits}f}" if name in stage.quality else ""
+    quality = {
+        metrics.label(name).split(" (")[0]: (
+            f"{stage.quality[name]:.{digits}f}" if name in stage.quality else ""
+        )
         for name, digits in shown.items()
-    ]
+    }
     change = "" if stage.low is None or stage.high is None else between(stage.low, stage.high)
-    return [
-        stage.title,
-        f"{stage.recall:.3f}",
-        *quality,
-        *([change] if shown else []),
-        f"{stage.bytes:,.0f}",
-        ms(stage.ms),
-        f"{stage.lost_count:,}",
-        f"{stage.won_back:,}",
-    ]
+    return {
+        "Stage": stage.title,
+        "Recall": f"{stage.recall:.3f}",
+        **quality,
+        **{f"{name} against the previous stage": change for name in list(quality)[:1]},
+        "Bytes per vector": f"{stage.bytes:,.0f}",
+        "One query": ms(stage.ms),
+        "Newly missed": f"{stage.lost_count:,}",
+        "Recovered": f"{stage.won_back:,}",
+    }
 
 
 def _digits(values: list[float]) -> int:

@@ -59,7 +59,7 @@ def show(close: Callable[[], None]) -> None:
         found = imports.check_upload(locator, *given)
         note(f"{found}", tone="good")
         if found.skipped:
-            table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
+            table([{"Skipped": one.id, "Why": one.reason} for one in found.skipped[:MAX_SKIPPED]])
         if press.button("Add these vectors", type="primary", key="add_vectors"):
             _take(close, locator, name.strip(), *given)
 
@@ -228,10 +228,10 @@ def told(seen: Preview) -> None:
     if seen.reasons:
         example = {one["reason"]: one["picture"] for one in (*seen.skipped, *seen.unreadable)}
         rows = [
-            [f"{number:,}", sentence(reason), example[reason]]
-            for reason, number in seen.reasons[:MAX_REASONS]
+            {"Not used": f"{many:,}", "Why": sentence(reason), "For example": example[reason]}
+            for reason, many in seen.reasons[:MAX_REASONS]
         ]
-        table(["Not used", "Why", "For example"], rows)
+        table(rows)
     if seen.opened < seen.pictures:
         quiet(f"{seen.opened:,} of the pictures were opened; a build looks at the others.")
     for one in seen.remarks[:MAX_REASONS]:
@@ -253,9 +253,9 @@ def _folders(seen: Preview) -> None:
         return
     alone = " One class alone tells no picture from another." if seen.labels == 1 else ""
     quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.{alone}")
-    titles = {"label": "Class", "instance": "Object"}
-    head = ["Picture", *(titles.get(name, name.capitalize()) for name in shown)]
-    table(head, [[one["picture"], *(one[n] for n in shown)] for one in seen.examples])
+    called = {"label": "Class", "instance": "Object"}
+    titles = {name: called.get(name, name.capitalize()) for name in ("picture", *shown)}
+    table([{title: one[name] for name, title in titles.items()} for one in seen.examples])
 
 
 def _add(add: Callable[[], str], encoders: list[str]) -> None:

@@ -183,10 +183,7 @@ def _labels(row: dict) -> None:
         f"Folders of {row['title']} are read as"
         f" {told['layout']}{', by your choice' if told['chosen'] else ''}."
     )
-    table(
-        [COLUMNS[name] for name in shown],
-        [[one[name] for name in shown] for one in told["examples"]],
-    )
+    table([{COLUMNS[name]: one[name] for name in shown} for one in told["examples"]])
     index = told["choices"].index(told["layout"])
     st.selectbox(
         "Read the folders as",

@@ -89,7 +89,7 @@ def _told(row: dict, found: list[dict]) -> None:
     heading("Files that were not used, or not as they stand")
     if row["remarks"]:
         quiet(f"{count(len(row['remarks']), 'remark')}: used, but not as it stands.")
-        table(["Where", "What was done"], [[one["where"], one["remark"]] for one in row["remarks"]])
+        table([{"Where": one["where"], "What was done": one["remark"]} for one in row["remarks"]])
     if found:
         listed(row["title"], found)
 
@@ -99,12 +99,9 @@ def listed(title: str, found: list[dict]) -> None:
     quiet(f"{count(len(found), 'file')} of {title} could not be used. Everything else is searched.")
     reasons = passed_over.reasons(found)
     if 1 < len(reasons) <= len(found) // 2:
-        table(
-            ["How often", "Why"],
-            [[f"{number:,}", sentence(reason)] for reason, number in reasons[:MAX_SKIPPED]],
-        )
-    table(
-        ["File", "Why"], [[one["picture"], sentence(one["reason"])] for one in found[:MAX_SKIPPED]]
-    )
+        often = reasons[:MAX_SKIPPED]
+        table([{"How often": f"{many:,}", "Why": sentence(reason)} for reason, many in often])
+    few = found[:MAX_SKIPPED]
+    table([{"File": one["picture"], "Why": sentence(one["reason"])} for one in few])
     if len(found) > MAX_SKIPPED:
         quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown, rare reasons first.")

@@ -61,18 +61,18 @@ def _definitions(found: Sequence[dict]) -> None:
         " depending on the definition."
     )
     rows = [
-        [
-            row["definition"],
-            f"{row['value']:.4f}",
-            _theirs(row),
-            row["steps"],
-            row["formula"],
-            row["who"],
-        ]
+        {
+            "Definition": row["definition"],
+            "Value": f"{row['value']:.4f}",
+            "Other package": _theirs(row),
+            "Steps": row["steps"],
+            "Formula": row["formula"],
+            "Used by": row["who"],
+        }
         for row in found
     ]
     with st.container(key="metrics_audit_table"):
-        table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
+        table(rows)
     quiet(
         "Other packages are run where they are installed; the tests compare with all of them on"
         " thousands of random lists."

@@ -17,8 +17,7 @@ from pages.parts import cached_metrics, palette, url_state
 from pages.parts.metrics import choice, evaluation, labels
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.views import name_of, short, spent
-from pages.parts.words import count, heading, note, quiet, size
-from pages.parts.words import table as words_table
+from pages.parts.words import count, heading, note, quiet, size, table
 
 DOING = {
     "decode": "decoding the file",
@@ -83,30 +82,25 @@ def _stages(cells: list[Cell]) -> None:
     stage = max(STAGES, key=lambda name: slow.latency.get(name, {}).get("single", {}).get("p50", 0))
     quiet(f"{names[0]} takes longest; most of its time goes into {DOING[stage]}.")
     with st.expander("p50, p95 and p99 of every stage"):
-        rows = [
-            _row(cell, stage, mode)
-            for cell in ordered[::-1]
-            for stage in STAGES
-            for mode in ("single", "batch")
-        ]
-        words_table(
-            ["Encoder", "Stage", "Pictures", "p50 ms", "p95 ms", "p99 ms", "Runs"],
-            [row for row in rows if row],
+        table(
+            [
+                _row(cell, stage, mode, times)
+                for cell in ordered[::-1]
+                for stage in STAGES
+                for mode in ("single", "batch")
+                if (times := cell.latency.get(stage, {}).get(mode))
+            ]
         )
 
 
-def _row(cell: Cell, stage: str, mode: str) -> list[str]:
-    times = cell.latency.get(stage, {}).get(mode)
-    if not times:
-        return []
-    many = "one" if mode == "single" else str(times.get("size", ""))
-    return [
-        name_of(cell.encoder, cell.index),
-        stage,
-        many,
-        *(f"{times[p]:.2f}" for p in ("p50", "p95", "p99")),
-        str(times["runs"]),
-    ]
+def _row(cell: Cell, stage: str, mode: str, times: dict) -> dict[str, str]:
+    return {
+        "Encoder": name_of(cell.encoder, cell.index),
+        "Stage": stage,
+        "Pictures": "one" if mode == "single" else str(times.get("size", "")),
+        **{f"{p} ms": f"{times[p]:.2f}" for p in ("p50", "p95", "p99")},
+        "Runs": str(times["runs"]),
+    }
 
 
 def _once(cells: list[Cell]) -> None:
@@ -115,25 +109,17 @@ def _once(cells: list[Cell]) -> None:
         once = cell.latency.get("build", {})
         each, index_s = _building(cell), once.get("index_s")
         rows.append(
-            [
-                name_of(cell.encoder, cell.index),
-                f"{cell.card['dimensions']:,}",
-                size(4 * cell.card["dimensions"]),
-                "not measured" if each is None else f"{each:.1f} ms per picture",
-                spent(index_s),
-                size(once["index_bytes"]) if "index_bytes" in once else "",
-            ]
+            {
+                "Encoder": name_of(cell.encoder, cell.index),
+                "Dimensions": f"{cell.card['dimensions']:,}",
+                "Bytes per vector": size(4 * cell.card["dimensions"]),
+                "Encoding": "not measured" if each is None else f"{each:.1f} ms per picture",
+                "Building the index": spent(index_s),
+                "Index on disk": size(once["index_bytes"]) if "index_bytes" in once else "",
+            }
         )
-    head = [
-        "Encoder",
-        "Dimensions",
-        "Bytes per vector",
-        "Encoding",
-        "Building the index",
-        "Index on disk",
-    ]
     with st.container(key="metrics_once"):
-        words_table(head, rows)
+        table(rows)
     quiet("Encoders that were built together share one pass over the pictures, and its time.")
 
 

@@ -47,16 +47,21 @@ def _duplicates(known: dict[str, dict]) -> None:
         low, high = one["low"], one["high"]
         span = "" if low is None else f"{low:+.4f} to {high:+.4f}"
         rows.append(
-            [palette.title(encoder), f"{one['mAP with']:.4f}", f"{one['mAP without']:.4f}", span]
+            {
+                "Encoder": palette.title(encoder),
+                "mAP with them": f"{one['mAP with']:.4f}",
+                "mAP without": f"{one['mAP without']:.4f}",
+                "Change, 95 % interval": span,
+            }
         )
-    table(["Encoder", "mAP with them", "mAP without", "Change, 95 % interval"], rows)
+    table(rows)
     quiet(
         f"{twins['pairs']:,} pairs (difference hash, at most 10 of 256 bits apart) touch"
         f" {twins['queries']:,} queries; {twins['across classes']:,} of them have different labels."
         " Without = the twin counts as neither right nor wrong."
     )
     with st.expander("The pairs"):
-        table(["Query", "Gallery", "Cosine"], [[q, g, f"{s:.3f}"] for q, g, s in twins["shown"]])
+        table([{"Query": q, "Gallery": g, "Cosine": f"{s:.3f}"} for q, g, s in twins["shown"]])
 
 
 def _space(known: dict[str, dict]) -> None:
@@ -64,26 +69,18 @@ def _space(known: dict[str, dict]) -> None:
     for encoder, made in known.items():
         hubs, space = made["hubness"], made["space"]
         rows.append(
-            [
-                palette.title(encoder),
-                f"{hubs['skewness']:.1f}",
-                f"{hubs['largest']:,} of {hubs['queries']:,}",
-                f"{hubs['never found']:.0%}",
-                f"{space['mean cosine']:.2f}",
-                f"{space['effective dimensions']:.0f} of {space['dimensions']:,}",
-            ]
+            {
+                "Encoder": palette.title(encoder),
+                "Hubness (skewness)": f"{hubs['skewness']:.1f}",
+                "Largest hub is in": f"{hubs['largest']:,} of {hubs['queries']:,}",
+                "Never found": f"{hubs['never found']:.0%}",
+                "Mean cosine": f"{space['mean cosine']:.2f}",
+                "Effective dimensions": (
+                    f"{space['effective dimensions']:.0f} of {space['dimensions']:,}"
+                ),
+            }
         )
-    table(
-        [
-            "Encoder",
-            "Hubness (skewness)",
-            "Largest hub is in",
-            "Never found",
-            "Mean cosine",
-            "Effective dimensions",
-        ],
-        rows,
-    )
+    table(rows)
     worst = max(known, key=lambda encoder: known[encoder]["hubness"]["skewness"])
     tight = max(known, key=lambda encoder: known[encoder]["space"]["mean cosine"])
     quiet(
@@ -138,26 +135,18 @@ def _thresholds(pairs: dict, wanted: dict) -> None:
         f" pairs of other queries are the same, and {wanted['recall']:.1%} of all same pairs"
         " are found."
     )
-    rows = [
-        [
-            f"{t['wanted']:.0%}",
-            f"{t['threshold']:.3f}",
-            f"{t['precision']:.1%}",
-            f"{t['recall']:.1%}",
-            f"{t['pairs']:,}",
-        ]
-        for t in pairs["thresholds"]
-    ]
     with st.expander("Every threshold"):
         table(
             [
-                "Wanted precision",
-                "Threshold",
-                "Precision on other queries",
-                "Same pairs above it",
-                "Pairs above it",
-            ],
-            rows,
+                {
+                    "Wanted precision": f"{t['wanted']:.0%}",
+                    "Threshold": f"{t['threshold']:.3f}",
+                    "Precision on other queries": f"{t['precision']:.1%}",
+                    "Same pairs above it": f"{t['recall']:.1%}",
+                    "Pairs above it": f"{t['pairs']:,}",
+                }
+                for t in pairs["thresholds"]
+            ]
         )
 
 

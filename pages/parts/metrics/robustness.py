@@ -145,23 +145,21 @@ def _controls(ids: Sequence[str]) -> tuple[str, float, str]:
 
 def _outcomes(outcomes: Sequence[Outcome]) -> None:
     """Where the original stands now."""
-    rows = [
-        [
-            palette.title(o.encoder),
-            f"{o.rank:,}",
-            f"{o.cosine:.3f}",
-            f"{o.overlap:.0%}",
-            f"{o.rbo:.2f}",
-        ]
-        for o in outcomes
-    ]
-    table(
-        ["Encoder", "Rank of the original", "Cosine to it", "Overlap@10", "Rank-biased overlap"],
-        rows,
-    )
     if not outcomes:
         note("No encoder is built for this data set.", "Build one on the Library page.")
         return
+    table(
+        [
+            {
+                "Encoder": palette.title(o.encoder),
+                "Rank of the original": f"{o.rank:,}",
+                "Cosine to it": f"{o.cosine:.3f}",
+                "Overlap@10": f"{o.overlap:.0%}",
+                "Rank-biased overlap": f"{o.rbo:.2f}",
+            }
+            for o in outcomes
+        ]
+    )
     lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
     verb = "finds" if len(lost) == 1 else "find"
     gone = f"{', '.join(lost)} no longer {verb} the original first."

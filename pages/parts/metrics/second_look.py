@@ -125,14 +125,16 @@ def hint(cell: dict | None) -> str:
 def _hurts(rows: list[dict]) -> None:
     """The classes that lose, most first."""
     lines = [
-        [
-            _set(row),
-            name_of(row),
-            ", ".join(f"{one['class']} {one['difference']:+.2f}" for one in row["hurt"]),
-        ]
+        {
+            "Set": _set(row),
+            "Search": name_of(row),
+            "Classes, with their difference": ", ".join(
+                f"{one['class']} {one['difference']:+.2f}" for one in row["hurt"]
+            ),
+        }
         for row in sorted(rows, key=lambda row: row["gain"])
         if row["hurt"]
     ]
     if lines:
         with st.expander("Largest losses by class"):
-            table(["Set", "Search", "Classes, with their difference"], lines)
+            table(lines)

@@ -62,12 +62,12 @@ def _boxes(rows: list[Found]) -> None:
         f"{detector_title(best.detector)} matches the true box best: IoU {best.overlap.mean:.2f},"
         f" above 0.5 in {best.half.mean:.0%} of the pictures."
     )
+    figures = [(_figure(row.overlap), _figure(row.half)) for row in rows]
     table(
-        ["Detector", "Mean IoU", "Share above 0.5"],
         [
-            [name, _figure(row.overlap), _figure(row.half)]
-            for row, name in zip(rows, names, strict=True)
-        ],
+            {"Detector": name, "Mean IoU": overlap, "Share above 0.5": half}
+            for name, (overlap, half) in zip(names, figures, strict=True)
+        ]
     )
 
 
@@ -87,17 +87,16 @@ def _searches(made: Worth, kind: str) -> None:
     _chart(rows, metric, detector)
     quiet(reading(rows, metric, detector))
     table(
-        ["Encoder", "Whole picture", "Crop", "Change", "True box"],
         [
-            [
-                palette.title(encoder),
-                f"{ways[WHOLE].score.mean:.3f}",
-                f"{ways[detector].score.mean:.3f}",
-                _figure(ways[detector].change, "+"),
-                f"{ways[TRUE].score.mean:.3f}",
-            ]
+            {
+                "Encoder": palette.title(encoder),
+                "Whole picture": f"{ways[WHOLE].score.mean:.3f}",
+                "Crop": f"{ways[detector].score.mean:.3f}",
+                "Change": _figure(ways[detector].change, "+"),
+                "True box": f"{ways[TRUE].score.mean:.3f}",
+            }
             for encoder, ways in rows.items()
-        ],
+        ]
     )
 
 

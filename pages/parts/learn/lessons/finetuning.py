@@ -61,17 +61,16 @@ def _elsewhere(after: str) -> None:
         return
     caption("Other sets, measured when the code was shipped (mAP)")
     table(
-        ("set", "before", "after", "change", "of it in training"),
         [
-            (
-                one.name,
-                f"{one.before:.2f}",
-                f"{one.after:.2f}",
-                f"{one.after - one.before:+.2f}",
-                one.seen,
-            )
+            {
+                "set": one.name,
+                "before": f"{one.before:.2f}",
+                "after": f"{one.after:.2f}",
+                "change": f"{one.after - one.before:+.2f}",
+                "of it in training": one.seen,
+            }
             for one in rows
-        ],
+        ]
     )
     quiet(
         "In training: 'training part' means other pictures of the set, 'these pictures' the queries"
