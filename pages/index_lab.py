@@ -1,14 +1,16 @@
 """Index lab: what does approximation cost?"""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from pages.parts import components, link, query, url_state
-from pages.parts.guard import guarded, run
+from pages.parts.choosing import view
+from pages.parts.guard import run
 from pages.parts.lab import advice, curves, hashing, loss, measuring, one_query, panel, state
 from pages.parts.shell import places, shell
-from pages.parts.words import telling
 
 WEB = Path(__file__).parent / "parts" / "web"
 VIEWS = {
@@ -43,13 +45,13 @@ def main() -> None:
 
 def _answer() -> None:
     url_state.tell(st.session_state.get(link.REMARKS, ()))
-    st.segmented_control(
-        "View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed"
-    )
     now = state.current()
-    with telling():
+
+    def one(show: Callable[[state.LabView], None]) -> None:
         if measuring.ready(now):
-            guarded(lambda: VIEWS[now.mode](now), f"The view {now.mode}")
+            show(now)
+
+    view(state.key("view"), {name: partial(one, show) for name, show in VIEWS.items()})
 
 
 run(main, "Index lab")

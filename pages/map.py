@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import components, link, query, url_state
-from pages.parts.guard import drawn, run
+from pages.parts import choosing, components, link, query, url_state
+from pages.parts.guard import run
 from pages.parts.map import board, controls, groups, making, morph, point, selection, shown, view
 from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
@@ -54,15 +54,12 @@ def _answer(now: MapView) -> None:
     making.pictures(now)
     maps, ids = shown.gather(now, paths)
     making.changed(now, [one.found for one in maps])
-    st.segmented_control(
-        "View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed"
-    )
     views = {
         "Maps": lambda: _maps(now, maps, ids),
         "Morph": lambda: morph.show(now, maps),
         "Clusters": lambda: groups.show(now, maps),
     }
-    drawn(views[now.mode], f"The view {now.mode}")
+    choosing.view(view.MODE, views)
 
 
 def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """Metrics: which encoder is better, and is it certain?"""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -7,8 +9,8 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics, url_state
-from pages.parts.choosing import segments
-from pages.parts.guard import drawn, run
+from pages.parts.choosing import view
+from pages.parts.guard import run
 from pages.parts.library import path
 from pages.parts.metrics import (
     audit,
@@ -29,7 +31,7 @@ from pages.parts.metrics import (
 )
 from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.shell import places, shell
-from pages.parts.words import note, short, trouble
+from pages.parts.words import note, short
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
 VIEWS = {
@@ -97,10 +99,12 @@ def _nothing_yet(entry: Entry | None, busy: bool) -> None:
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
-    name = segments("View", choice.VIEW, list(VIEWS), label_visibility="collapsed")
-    if not cells[0].evaluated.any():
-        return trouble(nothing_to_evaluate(cells[0]))
-    drawn(lambda: VIEWS[name](chosen, cells), f"The view {name}")
+    def one(show: Callable[[Choice, list[Cell]], None]) -> None:
+        if not cells[0].evaluated.any():
+            raise nothing_to_evaluate(cells[0])
+        show(chosen, cells)
+
+    view(choice.VIEW, {name: partial(one, show) for name, show in VIEWS.items()})
 
 
 run(main, "Metrics")

@@ -9,6 +9,7 @@ from core.services.index_lab.curves import Point
 from pages.parts import cached, cached_lab
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, state
+from pages.parts.lab.curves import RECALLS
 from pages.parts.lab.live import live
 from pages.parts.lab.panel import SIZES as ENLARGED
 from pages.parts.lab.state import LabView
@@ -16,7 +17,6 @@ from pages.parts.words import caption, facts, quiet, size, text
 
 SIZES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 MEMORY = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
-RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 
 def show(now: LabView) -> None:
@@ -28,27 +28,15 @@ def _live(now: LabView) -> None:
         lambda: cached_lab.found(*now.key, "", now.base.k, 0, False), "Reading measurements"
     ).size
     with st.container(key="panel_lab_advice"), st.container(horizontal=True, key="lab_advice"):
-        count = st.select_slider(
+        count = state.slider(
+            "gallery",
             "Gallery",
-            sorted({0, *SIZES, state.value("gallery")}),
-            key=state.key("gallery"),
+            (0, *SIZES),
+            lambda many: f"{many:,} vectors" if many else f"this one, {own:,}",
             width=200,
-            format_func=lambda n: f"{n:,} vectors" if n else f"this one, {own:,}",
         )
-        memory = st.select_slider(
-            "Memory available",
-            sorted({*MEMORY, state.value("memory")}),
-            key=state.key("memory"),
-            width=200,
-            format_func=lambda gigabytes: f"{gigabytes:g} GB",
-        )
-        recall = st.select_slider(
-            "Target recall",
-            sorted({*RECALLS, state.value("recall")}),
-            key=state.key("recall"),
-            width=200,
-            format_func=lambda share: f"{share:g}",
-        )
+        memory = state.slider("memory", "Memory available", MEMORY, "{:g} GB".format, width=200)
+        recall = state.slider("recall", "Target recall", RECALLS, "{:g}".format, width=200)
     state.publish()
     wanted = int(count) or own
     points = guarded(lambda: _measured(now, own, wanted), "Reading measurements")

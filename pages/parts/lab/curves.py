@@ -82,6 +82,7 @@ def _rows(bottom: float) -> list[float]:
 
 
 WAS_BUSY = "lab_was_busy"
+RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 TIMES = {"p50": "Median (p50)", "p95": "Tail (p95)"}
 ASKED = {"one": "One at a time", "batch": "In batches"}
 
@@ -127,19 +128,9 @@ def _measured(plan: Plan, busy: bool) -> None:
     """The chart and what it says. During a measurement it grows in place, without clicks."""
     verdict = st.container()  # above what it is read from, at every width
     with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
-        time = st.segmented_control(
-            "Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True
-        )
-        asked = st.segmented_control(
-            "Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True
-        )
-        wanted = st.select_slider(
-            "Target recall",
-            sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}),
-            key=state.key("recall"),
-            format_func=lambda share: f"{share:g}",
-            width=200,
-        )
+        time = state.switch("time", "Time", TIMES)
+        asked = state.switch("asked", "Asked", ASKED)
+        wanted = state.slider("recall", "Target recall", RECALLS, "{:g}".format, width=200)
     state.publish()
     batch = asked == "batch"
     equal = advice.equal_recall(plan.found, wanted, batch=batch)

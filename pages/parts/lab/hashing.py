@@ -60,9 +60,7 @@ def _live(now: LabView) -> None:
 
 def _controls() -> tuple[str, int, int, float, int]:
     with st.container(key="panel_lab_hash"), st.container(horizontal=True, key="lab_hash"):
-        method = st.segmented_control(
-            "Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True
-        )
+        method = state.switch("hash", "Method", METHODS)
         many, rows, hash_dim = _of_lsh() if method == "lsh" else _of_minhash()
         threshold = st.slider(
             "Similarity threshold",
@@ -93,9 +91,7 @@ def _of_minhash() -> tuple[int, int, int]:
 
 
 def _slider(label: str, name: str, usual: Sequence[int], about: str) -> int:
-    """A slider over the usual values and the one that is chosen."""
-    options = sorted({*usual, int(state.value(name))})
-    return int(st.select_slider(label, options, key=state.key(name), width=220, help=about))
+    return int(state.slider(name, label, usual, str, width=220, help=about))
 
 
 def _said(found: Buckets) -> None:

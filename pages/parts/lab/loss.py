@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.metrics import table as metrics
-from core.services.index_lab.waterfall import CODES, Stage, Waterfall
+from core.services.index_lab.waterfall import Stage, Waterfall
 from pages.parts import cached, cached_lab, components, gallery, link, palette, press, url_state
 from pages.parts.guard import guarded
 from pages.parts.lab import measuring, rows, state
@@ -50,36 +50,25 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
     """The stages, in the order in which a vector passes them."""
     most = guarded(lambda: cached_lab.most_pca(*now.key), "Reading the vectors")
     with st.container(key="panel_lab_chain"), st.container(horizontal=True, key="lab_chain"):
-        dims = sorted({one for one in DIMS if one < most} | {min(int(state.value("pca")), most)})
+        dims = [one for one in DIMS if one < most]
         url_state.put(state.key("pca"), min(int(state.value("pca")), most))
-        pca = st.select_slider(
-            "PCA to",
-            dims,
-            key=state.key("pca"),
-            format_func=lambda one: f"{one} dimensions" if one else "no PCA",
-            width=240,
-        )
-        code = st.segmented_control(
-            "Quantisation",
-            CODES,
-            key=state.key("code"),
-            format_func=CODE_NAMES.get,
-            required=True,
-            help=CODE_HELP,
-        )
+        pca = state.slider("pca", "PCA to", dims, _dimensions, width=240)
+        code = state.switch("code", "Quantisation", CODE_NAMES, help=CODE_HELP)
         names = state.index_names(*state.value("indexes"), state.value("through"))
         index = st.selectbox(
             "Index", names, key=state.key("through"), format_func=state.title, width=220
         )
-        again = sorted({*RERANKS, state.value("rerank")})
-        rerank = st.select_slider(
-            "Re-ranking by full vectors",
-            again,
-            key=state.key("rerank"),
-            width=240,
-            format_func=lambda one: f"{count(one, 'candidate')} per hit" if one else "none",
-        )
+        label = "Re-ranking by full vectors"
+        rerank = state.slider("rerank", label, RERANKS, _candidates, width=240)
     return int(pca), code, index, int(rerank)
+
+
+def _dimensions(many: float) -> str:
+    return f"{many} dimensions" if many else "no PCA"
+
+
+def _candidates(many: float) -> str:
+    return f"{count(int(many), 'candidate')} per hit" if many else "none"
 
 
 def _chart(found: Waterfall) -> None:

@@ -105,16 +105,11 @@ def _curves() -> None:
     if not hosted():
         real = len(cached.dataset(st.session_state[link.DATASET]).items)
         sizes = [0, *(size for size in SIZES if size > real)]
-        st.select_slider(
-            "Gallery size",
-            sorted({*sizes, state.value("size")}),
-            key=state.key("size"),
-            format_func=lambda size: f"{size:,} vectors" if size else "as it is",
-            help=(
-                "A larger gallery holds the real vectors and synthetic ones sampled around them,"
-                " with their structure."
-            ),
+        about = (
+            "A larger gallery holds the real vectors and synthetic ones sampled around them, with"
+            " their structure."
         )
+        state.slider("size", "Gallery size", sizes, _vectors, help=about)
     st.toggle(
         "Vary build parameters, too",
         key=state.key("full"),
@@ -123,6 +118,10 @@ def _curves() -> None:
     for name in state.value("indexes"):
         if rows[name]["state"] != "ready":
             quiet(rows[name]["detail"])
+
+
+def _vectors(size: float) -> str:
+    return f"{size:,} vectors" if size else "as it is"
 
 
 def _choose(names: list[str]) -> None:

@@ -1,9 +1,10 @@
 """What the Index lab shows, and its link: each restores the other. Forged, it gives a default."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -114,7 +115,6 @@ class LabView:
 
     base: link.View
     encoder: str
-    mode: str
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -208,7 +208,7 @@ def chosen_settings(index: str) -> dict[str, float]:
 
 
 def current() -> LabView:
-    return LabView(link.current(), value("encoder"), value("view"))
+    return LabView(link.current(), value("encoder"))
 
 
 def publish() -> None:
@@ -260,6 +260,20 @@ def symbol(index: str) -> str:
 def title(index: str) -> str:
     """What people call an index."""
     return index_row(index).get("title") or index
+
+
+def slider(
+    param: str, label: str, steps: Iterable[float], form: Callable[[float], str], **more: Any
+) -> float:
+    """The choice ``param`` among ``steps`` and what a link asked for between them."""
+    options = sorted({*steps, value(param)})
+    return st.select_slider(label, options, key=key(param), format_func=form, **more)
+
+
+def switch(param: str, label: str, options: Mapping[str, str], **more: Any) -> str:
+    """The choice ``param`` among a few: name -> what it is called."""
+    more |= {"format_func": options.get, "required": True}
+    return st.segmented_control(label, list(options), key=key(param), **more)
 
 
 def said(words: str) -> None:

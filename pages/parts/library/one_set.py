@@ -1,12 +1,14 @@
 """One data set: its path, and a view of what is in it, what was made of it, and what it takes."""
 
 import time
+from functools import partial
 
 import streamlit as st
 
 from core.services.hosting import limits
 from pages.parts import cached, cached_library, cached_train, evaluations, link, palette, press
-from pages.parts.guard import drawn, hosted
+from pages.parts.choosing import view
+from pages.parts.guard import hosted
 from pages.parts.library import build, caches, cards, change, path, pictures, place
 from pages.parts.words import ago, count, note, row_html
 
@@ -25,10 +27,7 @@ def show(row: dict) -> None:
     _head(row)
     path.show(row)
     change.follow(row)
-    view = st.segmented_control(
-        "View", place.VIEWS, key=place.VIEW, required=True, label_visibility="collapsed"
-    )
-    drawn(lambda: _VIEWS[view](row), f"The view {view}")
+    view(place.VIEW, {name: partial(show, row) for name, show in _VIEWS.items()})
 
 
 def _head(row: dict) -> None:

@@ -36,7 +36,6 @@ class MapView:
     colour: str
     classes: tuple[str, ...]
     pictures: bool
-    mode: str
     picked: str
     lasso: tuple[str, tuple[tuple[float, float], ...]] | None
     morph: float
@@ -170,7 +169,6 @@ def current() -> MapView:
         state.get(COLOUR) or "",
         tuple(state[CLASSES]),
         state[PICTURES],
-        state[MODE],
         state.get(PICKED) or "",
         state.get(LASSO),
         float(state.get(MORPH) or 0.0),

@@ -13,7 +13,8 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.latency import BUSY
 from core.services.evaluation.leaderboard import Standing
-from pages.parts import cached_metrics, palette, url_state
+from pages.parts import cached_metrics, palette
+from pages.parts.choosing import segments
 from pages.parts.metrics import choice, evaluation, labels
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.views import name_of, short, spent
@@ -167,10 +168,7 @@ COSTS = {
 def _against(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing]) -> None:
     """The chart against the cost that the reader chooses, and what it says."""
     heading("Quality against cost")
-    options = url_state.heal(choice.AGAINST, list(COSTS))
-    name = st.segmented_control(
-        "Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed"
-    )
+    name = segments("Against", choice.AGAINST, list(COSTS), label_visibility="collapsed")
     cost = COSTS[name]
     known = [cell for cell in cells if cost.value(cell)]
     if not known:

@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
-from pages.parts import cached_train, guard, press, url_state
+from pages.parts import cached_train, choosing, guard, press, url_state
 from pages.parts.train import capabilities, curves, effects, listing, setup, state
 from pages.parts.words import (
     caption,
@@ -45,18 +45,12 @@ def show(run: str) -> None:
     listing.back()
     heading(found.model)
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
-    views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: _of_run(run)}
+    views = {state.CURVES: lambda: _curves(found)}
     if found.state == "done":
+        views[state.EFFECT] = lambda: effects.show(run)
         if capabilities.has(found.model):
-            setup = {state.CAPABILITIES: lambda: capabilities.show(found.model)}
-        else:
-            setup = {}
-        views = {
-            state.CURVES: views[state.CURVES],
-            state.EFFECT: lambda: effects.show(run),
-            **setup,
-            state.FACTS: views[state.FACTS],
-        }
+            views[state.CAPABILITIES] = lambda: capabilities.show(found.model)
+    views[state.FACTS] = lambda: _of_run(run)
     ended = found.state == "done" and st.session_state.get(SEEN) == (run, "running")
     st.session_state[SEEN] = run, found.state
     if ended:
@@ -64,10 +58,7 @@ def show(run: str) -> None:
     first = state.EFFECT if found.state == "done" else state.CURVES
     url_state.heal(state.VIEW, list(views), first)
     url_state.tell(st.session_state[state.REMARKS])
-    name = st.segmented_control(
-        "View", list(views), key=state.VIEW, required=True, label_visibility="collapsed"
-    )
-    guard.guarded(views[name], f"The view {name}")
+    choosing.view(state.VIEW, views)
 
 
 def show_model(name: str) -> None:
