@@ -126,7 +126,7 @@ def built_best_first(locator: str, version: str) -> list[str]:
     return opening.best_first(dataset(locator), [row for row in there if row])
 
 
-@caches.resource(max_entries=100, ttl=120.0, show_spinner=False, gallery=True)
+@caches.resource(max_entries=100, ttl=120.0, gallery=True)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
     """What a build would cost; ``probe`` may load the network to time it. Raises UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
@@ -146,7 +146,7 @@ def recent_jobs() -> list[JobStatus]:
     return all_jobs()[:20]
 
 
-@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=2, ttl=SHORT)
 def cache_rows() -> list[dict]:
     return library.cache_rows()
 
@@ -219,7 +219,7 @@ def upload(token: str, side: int = 448, box: Box = None) -> str:
     return _upload(f"up:{token}", side, box)
 
 
-@caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
+@caches.data(max_entries=60, ttl=3600.0)
 def _upload(query: str, side: int, box: Box) -> str:
     """Of ``up:<token>``, so that it is kept for the session of whoever asks and no other."""
     return data_uri(pictures.thumbnail_of_query(uploads.read(query[3:]), side, box))
@@ -245,7 +245,7 @@ def answer(
     return search(replace(request, reranker=reranker), dataset(locator))
 
 
-@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False, gallery=True)
+@caches.resource(max_entries=3000, ttl=3600.0, gallery=True)
 def place(
     locator: str,
     version: str,
@@ -277,7 +277,7 @@ def _request(
     return SearchRequest(asked(query, box), encoder, index, k, where, runs=runs, **more)
 
 
-@caches.resource(max_entries=60, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=60, ttl=3600.0)
 def explanation(
     locator: str,
     version: str,
@@ -358,7 +358,7 @@ def classes(locator: str, version: str) -> list[str]:
     return sorted(items.classes(dataset(locator).items).values)
 
 
-@caches.data(max_entries=60, show_spinner=False, gallery=True)
+@caches.data(max_entries=60, gallery=True)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
     """Ids whose id, label or attributes contain every word, in the class ``kind``, if any."""
     wanted, found = words.lower().split(), dataset(locator)

@@ -17,13 +17,13 @@ SHOWN_NEAR = 5
 """So many nearest pictures, and as many far ones, show their bits."""
 
 
-@caches.data(max_entries=200, ttl=60.0, show_spinner=False)
+@caches.data(max_entries=200, ttl=60.0)
 def index_row(name: str) -> dict:
     """One index, listed or a faiss factory string (``factory:IVF64,PQ16``). Raises UserError."""
     return library.get_index_row(name)
 
 
-@caches.resource(max_entries=40, ttl=0.9, show_spinner=False)
+@caches.resource(max_entries=40, ttl=0.9)
 def found(
     locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool
 ) -> Plan:
@@ -48,7 +48,7 @@ def likeness(locator: str, version: str, encoder: str) -> Likeness:
     return space.likeness_of(cached.dataset(locator), encoder)
 
 
-@caches.data(max_entries=200, ttl=0.9, show_spinner=False)
+@caches.data(max_entries=200, ttl=0.9)
 def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
     """Whether a setting can be asked at once. Raises UserError."""
     return view.is_built(cached.dataset(locator), encoder, index)
@@ -73,13 +73,13 @@ def one_query(
     )
 
 
-@caches.data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60)
 def most_pca(locator: str, version: str, encoder: str) -> int:
     """To how many numbers the vectors of a gallery can be reduced. Raises UserError."""
     return waterfall.most_pca(cached.dataset(locator), encoder)
 
 
-@caches.resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60)
 def losses(
     locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int
 ) -> Waterfall:

@@ -30,7 +30,7 @@ def means(encoders: Mapping[str, str], metric: str = "hit@1", form: str = ".0%")
     }
 
 
-@caches.resource(max_entries=1500, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=1500, ttl=3600.0)
 def _asked(locator: str, version: str, function: str, asked: tuple):
     room, _, name = function.partition(".")
     service = getattr(importlib.import_module(f"{SERVICES}.{room}"), name)
@@ -45,7 +45,7 @@ def rounds(
     return contests.rounds(cached.dataset(locator), _parsed(contenders), measure, k)
 
 
-@caches.resource(max_entries=600, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=600, ttl=3600.0)
 def play(
     locator: str, version: str, contenders: tuple[str, ...], measure: str, query: str, k: int
 ) -> tuple[Result, ...]:

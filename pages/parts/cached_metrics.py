@@ -13,13 +13,15 @@ from core.services.evaluation import (
 )
 from core.services.evaluation import fused as lists
 from core.services.evaluation import gains as second_looks
-from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
 from pages.parts import caches
 from pages.parts.cached import FOLLOW_BUILDS, SHORT, data_uri, dataset, dataset_rows
 
+Board = tuple[str, float, str, str]
+"""Name and stamp of a report, and of a board in it the data set and the protocol."""
 
-@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
+
+@caches.data(max_entries=2, ttl=SHORT)
 def report_rows() -> list[tuple[str, float]]:
     """Names of the reports with the time of their last change."""
     return [
@@ -27,19 +29,19 @@ def report_rows() -> list[tuple[str, float]]:
     ]
 
 
-@caches.resource(max_entries=1, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=1, ttl=SHORT)
 def subject_worth() -> worth.Worth | None:
     """What a box on the subject is worth, as it came with the code."""
     return worth.measured()
 
 
-@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=2, ttl=SHORT)
 def damaged_reports() -> list[str]:
     """Names of the user's own reports that can't be read any more."""
     return saved_reports.damaged()
 
 
-@caches.data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60)
 def report_sets(name: str, stamp: float) -> dict[str, str]:
     """The data sets of a report with the hash of their pictures, without reading its scores."""
     try:
@@ -49,87 +51,75 @@ def report_sets(name: str, stamp: float) -> dict[str, str]:
     return {row["dataset"]: str(row["card"].get("dataset hash", "")) for row in rows}
 
 
-@caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=100, ttl=SHORT)
 def is_of(locator: str, version: str, content: str) -> bool:
     """Whether a report with this hash of pictures is about a data set of its name."""
     return journey.is_of(dataset(locator), content)
 
 
-@caches.resource(max_entries=6, show_spinner=False)
+@caches.resource(max_entries=6)
 def report(name: str, stamp: float) -> reports.Report:
     """A saved report. Raises UserError."""
     return reports.Report.load(reports.find(name))
 
 
-@caches.resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60)
 def gains(name: str, stamp: float, metric: str) -> list[dict]:
     """What each re-ranker and fusion of a report is worth; empty where it has none."""
     return second_looks.gain_rows(second_looks.gains_or_none(report(name, stamp), metric))
 
 
-@caches.data(max_entries=1, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=1, ttl=SHORT)
 def measured_gains() -> list[dict]:
     """The same of what came with the code, each with its metric."""
     return second_looks.measured()
 
 
-@caches.resource(max_entries=300, show_spinner=False)
-def standings(
-    name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
-) -> leaderboards.Leaderboard:
+def _of(board: Board) -> tuple[reports.Report, str, str]:
+    """Its report, and which board of it this is. Raises UserError."""
+    name, stamp, dataset, protocol = board
+    return report(name, stamp), dataset, protocol
+
+
+@caches.resource(max_entries=300)
+def standings(board: Board, metric: str, group: str | None) -> leaderboard.Leaderboard:
     """The leaderboard of one board under one metric. Raises UserError."""
-    folder = reports.find(name)
-    return leaderboard.standings(report(name, stamp), folder, dataset, protocol, metric, group)
+    found, *which = _of(board)
+    return leaderboard.standings(found, reports.find(board[0]), *which, metric, group)
 
 
-@caches.resource(max_entries=300, show_spinner=False)
-def means(
-    name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
-) -> dict[tuple[str, str], float]:
+@caches.resource(max_entries=300)
+def means(board: Board, metric: str, group: str | None) -> dict[tuple[str, str], float]:
     """(encoder, index) -> mean, for a column that needs no interval. Raises UserError."""
-    return leaderboards.means_of(report(name, stamp), dataset, protocol, metric, group)
+    return leaderboard.means_of(*_of(board), metric, group)
 
 
-@caches.resource(max_entries=100, show_spinner=False)
-def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: str) -> tuple:
+@caches.resource(max_entries=100)
+def class_table(board: Board, metric: str) -> tuple:
     """Class names, means (classes, encoders) and queries of each class. Raises UserError."""
-    cells = leaderboards.cells_of(report(name, stamp), dataset, protocol)
-    scores, ids, groups, _ = leaderboards.aligned(cells, metric)
+    cells = leaderboard.cells_of(*_of(board))
+    scores, ids, groups, _ = leaderboard.aligned(cells, metric)
     if not len(ids):
-        raise leaderboards.nothing_to_evaluate(cells[0])
-    return leaderboards.by_class(scores, groups)
+        raise leaderboard.nothing_to_evaluate(cells[0])
+    return leaderboard.by_class(scores, groups)
 
 
-@caches.resource(max_entries=100, show_spinner=False)
+@caches.resource(max_entries=100)
 def separation(
-    name: str,
-    stamp: float,
-    dataset: str,
-    protocol: str,
-    one: str,
-    other: str,
-    metric: str,
-    group: str | None,
-) -> leaderboards.Separation:
+    board: Board, one: str, other: str, metric: str, group: str | None
+) -> leaderboard.Separation:
     """The queries that two encoders answer differently. Raises UserError."""
-    return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric, group)
+    return leaderboard.separate(*_of(board), one, other, metric, group)
 
 
-@caches.data(max_entries=200, show_spinner=False)
+@caches.data(max_entries=200)
 def worst_queries(
-    name: str,
-    stamp: float,
-    dataset: str,
-    protocol: str,
-    encoder: str,
-    metric: str,
-    count: int,
-    group: str | None,
+    board: Board, encoder: str, metric: str, count: int, group: str | None
 ) -> list[tuple[str, float]]:
-    return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count, group)
+    return leaderboard.worst(*_of(board), encoder, metric, count, group)
 
 
-@caches.resource(max_entries=200, show_spinner=False)
+@caches.resource(max_entries=200)
 def first_hits(
     locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
 ) -> dict:
@@ -137,21 +127,21 @@ def first_hits(
     return lists.first_hits(dataset(locator), encoder, protocol, ids, k)
 
 
-@caches.data(max_entries=6, show_spinner=False)
+@caches.data(max_entries=6)
 def report_csv(name: str, stamp: float) -> str:
     return report_files.csv(report(name, stamp))
 
 
-@caches.data(max_entries=40, show_spinner=False)
-def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
+@caches.data(max_entries=40)
+def report_latex(board: Board) -> str:
     """A board as LaTeX; empty where nothing could be judged."""
     try:
-        return report_files.latex(report(name, stamp), dataset, protocol)
+        return report_files.latex(*_of(board))
     except UserError as error:
         return f"% {error}\n"
 
 
-@caches.data(max_entries=60, ttl=30.0, show_spinner=False)
+@caches.data(max_entries=60, ttl=30.0)
 def locator_of(name: str, item_id: str) -> str | None:
     """Where a report's data set is in this library: the same name, a picture of that id."""
     for row in dataset_rows():
@@ -164,13 +154,14 @@ def locator_of(name: str, item_id: str) -> str | None:
     return None
 
 
-@caches.resource(max_entries=6, show_spinner=False)
+@caches.resource(max_entries=6)
 def _all_studies(name: str, stamp: float) -> list[dict]:
     return closer.read(reports.find(name))
 
 
-def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> dict[str, dict]:
+def studies(board: Board, kind: str) -> dict[str, dict]:
     """Encoder -> its study of a kind (probes, robustness, health) on a board. Raises UserError."""
+    name, stamp, dataset, protocol = board
     return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
 
 
@@ -200,7 +191,7 @@ def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]
     return made.told(made.protocol())
 
 
-@caches.data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60)
 def protocols(locator: str, version: str) -> list[str]:
     """What a data set can be judged by: its own protocols, then ``by:ATTRIBUTE`` of every attribute
     that groups pictures."""

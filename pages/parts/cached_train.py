@@ -9,12 +9,12 @@ from core.services.training.runs import RunStatus
 from pages.parts import cached, caches
 
 
-@caches.data(max_entries=2, show_spinner=False)
+@caches.data(max_entries=2)
 def recipes() -> list[dict]:
     return train.recipes(shipped=False)
 
 
-@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+@caches.data(max_entries=4, ttl=cached.SHORT)
 def starts(kind: str) -> list[dict]:
     return plan.starts(kind)
 
@@ -25,28 +25,28 @@ def planned(recipe: str, values: str, versions: tuple[str, ...]) -> plan.Plan:
     return plan.plan(recipe, json.loads(values))
 
 
-@caches.data(max_entries=40, show_spinner=False)
+@caches.data(max_entries=40)
 def setting_rows(recipe: str, values: str) -> list[dict]:
     return plan.setting_rows(recipe, json.loads(values))
 
 
-@caches.resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60)
 def _follower(run: str) -> runs.Follower:
     return runs.Follower(runs.Run(run))
 
 
-@caches.resource(max_entries=60, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=60, ttl=0.8)
 def status(run: str) -> RunStatus:
     """Where a run stands; its log is read on from where it was left. Raises UserError."""
     return runs.status(run, _follower(run), cached.all_jobs())
 
 
-@caches.data(max_entries=2, ttl=2.0, show_spinner=False)
+@caches.data(max_entries=2, ttl=2.0)
 def run_ids() -> list[str]:
     return runs.run_ids()
 
 
-@caches.data(max_entries=100, show_spinner=False)
+@caches.data(max_entries=100)
 def told(run: str) -> dict:
     """The settings of a run. Raises UserError."""
     return runs.settings_of(run)
@@ -58,7 +58,7 @@ def cards() -> list[dict]:
     return models.cards()
 
 
-@caches.resource(max_entries=20, ttl=2.0, show_spinner=False)
+@caches.resource(max_entries=20, ttl=2.0)
 def effects(run: str) -> list[effect.Effect]:
     return effect.kept(run)
 

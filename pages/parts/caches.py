@@ -40,8 +40,8 @@ def quick(*, max_entries: int, ttl: float | None = None, gallery: bool = False) 
     own, since Streamlit digests every argument at every look, 0.1 ms each."""
 
     def made(function: Callable) -> Callable:
-        options = {"max_entries": max_entries, "ttl": ttl, "show_spinner": False}
-        kept = _kept(st.cache_resource, function, {**options, "gallery": gallery})
+        options = {"max_entries": max_entries, "ttl": ttl, "gallery": gallery}
+        kept = _kept(st.cache_resource, function, options)
         return _Quick(function, kept, max_entries, ttl, gallery)
 
     return made
@@ -154,7 +154,8 @@ def _in_session() -> bool:
 
 def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
     gallery = options.get("gallery", False)
-    options = {name: value for name, value in options.items() if name != "gallery"}
+    usual = {"show_spinner": False}
+    options = usual | {name: value for name, value in options.items() if name != "gallery"}
     shared = cache(**options)(function)
     entries = min(options.get("max_entries") or OWN_ENTRIES, OWN_ENTRIES)
     own = cache(**{**options, "max_entries": entries, "scope": "session"})(function)

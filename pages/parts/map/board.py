@@ -23,7 +23,7 @@ CHOSEN = "#1F9E89"
 
 
 def colours(view: MapView, one: Shown) -> Colouring:
-    return cached_maps.colours(*one.key, view.colour, "\n".join(view.classes))
+    return cached_maps.colours(one.key, view.colour, "\n".join(view.classes))
 
 
 def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
@@ -119,7 +119,7 @@ def _map(
     if view.lasso and view.lasso[0] == one.encoder:
         made["lasso"] = view.lasso[1]
     if large:
-        made["raster"] = cached_maps.raster(*one.key, view.colour, "\n".join(view.classes), frame)
+        made["raster"] = cached_maps.raster(one.key, view.colour, "\n".join(view.classes), frame)
         made["note"] += f" · drawn as a picture, {len(rows):,} of them as dots"
         if len(selection):
             vivid = Colouring(index[selection], (*hue.palette[:-1], CHOSEN))
@@ -131,7 +131,7 @@ def _map(
 
 def _names(view: MapView, one: Shown) -> list[tuple[float, float, str]]:
     """Where the clusters stand and what most of each is, the largest first."""
-    found = cached_maps.clusters(*one.key, field_of(view, one))
+    found = cached_maps.clusters(one.key, field_of(view, one))
     return [(*cluster.place, cluster.words) for cluster in found[:MAX_NAMES] if cluster.words]
 
 
@@ -139,20 +139,20 @@ def field_of(view: MapView, one: Shown) -> str:
     """What clusters are named by: the colour where it is a class, else the first that is known."""
     if view.colour in map_colours.FIELDS:
         return view.colour
-    known = (name for name in map_colours.FIELDS if cached_maps.coded(*one.key, name)[1])
+    known = (name for name in map_colours.FIELDS if cached_maps.coded(one.key, name)[1])
     return next(known, "label")
 
 
 def _query(view: MapView, one: Shown) -> dict:
     """Where the query and its nearest stand, as far as known without building something."""
     try:
-        at = cached_maps.place(*one.key, view.base.query)
+        at = cached_maps.place(one.key, view.base.query)
     except UserError:
         return {}
     try:
         return {
             "query": at,
-            "lines": _places(one, cached_maps.hits(*one.key, view.base.query, view.base.k)),
+            "lines": _places(one, cached_maps.hits(one.key, view.base.query, view.base.k)),
         }
     except UserError:
         return {"query": at, "lines": []}
@@ -165,7 +165,7 @@ def _point(view: MapView, one: Shown) -> dict:
         return {}
     at = tuple(map(float, one.found.positions[row]))
     try:
-        near = cached_maps.neighbourhood(*one.key, row, 10).space
+        near = cached_maps.neighbourhood(one.key, row, 10).space
     except UserError:  # its embeddings are not here
         near = ()
     return {
@@ -176,11 +176,11 @@ def _point(view: MapView, one: Shown) -> dict:
 
 def row_of(one: Shown, id: str) -> int | None:
     """The row of a picture on a map."""
-    return cached_maps.row_numbers(*one.key).get(id)
+    return cached_maps.row_numbers(one.key).get(id)
 
 
 def _places(one: Shown, ids: Sequence[str]) -> list[tuple[float, float]]:
-    known = cached_maps.row_numbers(*one.key)
+    known = cached_maps.row_numbers(one.key)
     rows = [known[id] for id in ids if id in known]
     return [tuple(map(float, one.found.positions[row])) for row in rows]
 

@@ -42,7 +42,7 @@ def _of(view: MapView, one: Shown) -> None:
     items = [
         {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), **_said(cluster)}
         for cluster, id in zip(
-            cached_maps.clusters(*one.key, field),
+            cached_maps.clusters(one.key, field),
             (one.found.ids[row] for row in one.found.medoids[:MOST]),
             strict=False,
         )

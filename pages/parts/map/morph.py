@@ -132,7 +132,7 @@ def _titles(pair: str) -> str:
 
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
-    ids, a, b = cached_maps.comparable(*first.key, *second.key[2:])
+    ids, a, b = cached_maps.comparable(first.key, second.key)
     if len(ids) > map_page.VECTOR_UP_TO:
         rows = board.overlay(view, [first, second], ids)
     else:
@@ -143,7 +143,7 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     chosen = [
         np.isin(
             [ids[row] for row in rows],
-            [one.id for one in cached_maps.movers(*first.key, *second.key[2:])],
+            [one.id for one in cached_maps.movers(first.key, second.key)],
         )
     ]
     if len(rows) < len(ids):
@@ -175,7 +175,7 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
 
 
 def _movers(view: MapView, first: Shown, second: Shown) -> None:
-    found = cached_maps.movers(*first.key, *second.key[2:])
+    found = cached_maps.movers(first.key, second.key)
     if not found:
         return
     heading("Largest neighbourhood changes")

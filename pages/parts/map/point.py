@@ -54,7 +54,7 @@ def _buttons(view: MapView) -> None:
 def _lists(view: MapView, one: Shown, row: int) -> None:
     caption(title(one.encoder), level=2)
     try:
-        near = cached_maps.neighbourhood(*one.key, row, K)
+        near = cached_maps.neighbourhood(one.key, row, K)
     except UserError:
         quiet("Its neighbours are shown as soon as the embeddings are there.")
         return

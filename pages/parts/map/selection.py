@@ -41,9 +41,9 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
 def counts(one: Shown, rows: np.ndarray) -> str:
     """``mug 80 · bowl 12 · 4 other classes 9``, by what decides what is right, or class."""
     own = rows if one.rows is None else one.rows[rows]
-    fields = (cached_maps.coded(*one.key, field) for field in ("category", "label", "instance"))
+    fields = (cached_maps.coded(one.key, field) for field in ("category", "label", "instance"))
     codes, names = next(
-        (pair for pair in fields if (pair[0][own] >= 0).any()), cached_maps.coded(*one.key, "label")
+        (pair for pair in fields if (pair[0][own] >= 0).any()), cached_maps.coded(one.key, "label")
     )
     held = np.bincount(codes[own] + 1, minlength=len(names) + 1)
     sizes = Counter(

@@ -19,7 +19,7 @@ class Shown:
     """One map: ``key`` opens it in the caches; ``rows`` are its rows of the common pictures (None =
     all, in order)."""
 
-    key: tuple[str, str, str, str]
+    key: cached_maps.Key
     found: Map
     rows: np.ndarray | None
 
@@ -43,7 +43,7 @@ def gather(view: MapView, paths: Sequence[str]) -> tuple[list[Shown], list[str]]
         (view.base.dataset, version, cached_maps.spec_of(one), path)
         for one, path in zip(view.wanted(), paths, strict=True)
     ]
-    found = [cached_maps.read(*key) for key in keys]
+    found = [cached_maps.read(key) for key in keys]
     ids, rows = cached_maps.common(tuple(keys))
     return [
         Shown(key, one, rows and rows[at])

@@ -22,13 +22,13 @@ BESIDE = ("mAP", "hit@1", "precision@10")
 
 def show(shown: Choice, cells: list[Cell]) -> None:
     """The answer in a sentence, the table that it reads, and which differences are certain."""
-    board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    board = cached_metrics.standings(shown.key, shown.metric, shown.group)
     others = [
         name
         for name in BESIDE
         if name != shown.metric and all(name in cell.scores for cell in cells)
     ]
-    beside = {name: cached_metrics.means(*shown.key, name, shown.group) for name in others}
+    beside = {name: cached_metrics.means(shown.key, name, shown.group) for name in others}
     heading(verdict(board))
     if care := _unfair(board, cells):
         text(care)

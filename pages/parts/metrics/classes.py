@@ -16,7 +16,7 @@ ACROSS_UP_TO = 24
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    names, means, sizes = cached_metrics.class_table(*choice.key, choice.metric)
+    names, means, sizes = cached_metrics.class_table(choice.key, choice.metric)
     if len(names) < 2:
         note(
             "There is only one class.",

@@ -35,7 +35,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
         note("No times were measured for this report.", "Evaluate again: times are measured then.")
         evaluation.offer(shown, cells)
         return
-    board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    board = cached_metrics.standings(shown.key, shown.metric, shown.group)
     busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
     if busy > BUSY:
         note(

@@ -112,7 +112,7 @@ STUDY_TITLES = {"probes": "shared factors", "robustness": "robustness", "health"
 def studied(kind: str, shown: Choice, cells: list[Cell]) -> dict[str, dict]:
     """Encoder -> its study of one kind. Where there is none the page says why: the reason that the
     data set gave, or how to make the study."""
-    found = cached_metrics.studies(*shown.key, kind)
+    found = cached_metrics.studies(shown.key, kind)
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     reasons = [row["why"] for row in found.values() if row.get("why")]
     if not known and reasons:

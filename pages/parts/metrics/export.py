@@ -37,7 +37,7 @@ def buttons(shown: Choice, cells: list[Cell]) -> None:
         )
         _button(
             "This board as LaTeX",
-            cached_metrics.report_latex(*shown.key),
+            cached_metrics.report_latex(shown.key),
             f"{name}.tex",
             "latex",
             "text/x-tex",

@@ -128,6 +128,6 @@ def _seen(cells: list[Cell]) -> dict[str, str]:
 def _statistics(shown: Choice) -> dict[str, str]:
     """How intervals and ranks were made; nothing where the view says that there is none."""
     try:
-        return method(cached_metrics.standings(*shown.key, shown.metric, shown.group))
+        return method(cached_metrics.standings(shown.key, shown.metric, shown.group))
     except UserError:
         return {}

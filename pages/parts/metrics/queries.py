@@ -44,7 +44,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
 def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
     """The queries that an encoder answers worst, each with the beginning of its list."""
     encoder, key = cell.encoder, f"metrics_worst_{cell.encoder}"
-    worst = cached_metrics.worst_queries(*shown.key, encoder, shown.metric, MOST, shown.group)
+    worst = cached_metrics.worst_queries(shown.key, encoder, shown.metric, MOST, shown.group)
     wanted = worst[: st.session_state.get(f"{key}_count", ROWS)]
     caption(
         f"Lowest scores of {palette.title(encoder)}: its first {WORST_HITS} hits, one query of each"
@@ -74,7 +74,7 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
-    found = cached_metrics.separation(*shown.key, one, other, shown.metric, shown.group)
+    found = cached_metrics.separation(shown.key, one, other, shown.metric, shown.group)
     st.html(_counts(found))
     quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
     keys = ("metrics_apart_one", "metrics_apart_other")
@@ -110,7 +110,7 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
 
 def _best(shown: Choice, encoders: list[str]) -> tuple[str, str]:
     """The two encoders with the highest means: those that a choice is between."""
-    board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    board = cached_metrics.standings(shown.key, shown.metric, shown.group)
     ranked = list(dict.fromkeys(one.encoder for one in board.standings))
     first, second = [name for name in ranked if name in encoders][:2]
     return first, second
