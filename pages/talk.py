@@ -1,6 +1,7 @@
 """Talk: views of pages in an order, presented without controls."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -62,25 +63,11 @@ def _present(place: int) -> None:
 
 def _files(talk: Talk) -> None:
     with st.popover("File"):
-        st.download_button(
-            "Export talk",
-            lambda: talks.written(replace(talk, now=None)),
-            "talk.json",
-            "application/json",
-            disabled=not talk.scenes,
-            on_click="ignore",
-            width="stretch",
-        )
-        st.download_button(
-            "Whole talk (HTML, works offline)",
-            lambda: talk_page(talk),
-            "talk.html",
-            "text/html",
-            disabled=not talk.scenes,
-            on_click="ignore",
-            width="stretch",
-            key="talk_html",
-        )
+        some = {"disabled": not talk.scenes, "width": "stretch"}
+        made = partial(talks.written, replace(talk, now=None))
+        press.download("Export talk", made, "talk.json", **some)
+        label = "Whole talk (HTML, works offline)"
+        press.download(label, partial(talk_page, talk), "talk.html", key="talk_html", **some)
         given = st.file_uploader("Open a talk", type=["json"], key="talk_file")
         if given is not None and st.session_state.get("talk_read") != given.file_id:
             st.session_state["talk_read"] = given.file_id

@@ -9,7 +9,7 @@ from core.services.library import uploads
 from core.services.search import export
 from core.services.search.result import SearchResult
 from core.services.sharing.comparison import comparison_page
-from pages.parts import cached, palette
+from pages.parts import cached, palette, press
 from pages.parts.link import View
 
 
@@ -18,27 +18,17 @@ def button(
 ) -> None:
     """A popover with report, CSV, JSON and PNG. ``joined``: all columns as one."""
     every = _all(answers, joined)
-    files: tuple[tuple[str, str, str, str, Callable[[], str | bytes]], ...] = (
-        ("html", "Report (HTML, works offline)", "text/html", "description",
-         lambda: _report(view, every)),
-        ("csv", "Table (CSV)", "text/csv", "table",
-         lambda: export.to_csv(every, view.query, view.where)),
-        ("json", "Data (JSON)", "application/json", "data_object",
+    files: tuple[tuple[str, str, str, Callable[[], str | bytes]], ...] = (
+        ("html", "Report (HTML, works offline)", "description", lambda: _report(view, every)),
+        ("csv", "Table (CSV)", "table", lambda: export.to_csv(every, view.query, view.where)),
+        ("json", "Data (JSON)", "data_object",
          lambda: export.to_json(every, view.query, view.where)),
-        ("png", "Picture (PNG)", "image/png", "image", lambda: _png(view, answers, joined)),
+        ("png", "Picture (PNG)", "image", lambda: _png(view, answers, joined)),
     )  # fmt: skip
     with st.popover("Export", disabled=not answers):
-        for ending, label, kind, icon, make in files:
-            st.download_button(
-                label,
-                make,
-                f"lookalike.{ending}",
-                kind,
-                icon=f":material/{icon}:",
-                width="stretch",
-                on_click="ignore",
-                key=ending,
-            )
+        for ending, label, icon, make in files:
+            file, look = f"lookalike.{ending}", f":material/{icon}:"
+            press.download(label, make, file, icon=look, width="stretch", key=ending)
 
 
 def _report(view: View, every: list[SearchResult]) -> str:

@@ -49,6 +49,22 @@ def submit(label: str, *, key: str, **more: object) -> bool:
     return bool(_taken(key))
 
 
+KINDS = {
+    "html": "text/html",
+    "csv": "text/csv",
+    "json": "application/json",
+    "png": "image/png",
+    "md": "text/markdown",
+    "tex": "text/x-tex",
+}
+
+
+def download(label: str, made: object, file: str, **more: object) -> None:
+    """``st.download_button`` of a file, whose kind its ending says; the page is not drawn anew."""
+    kind = KINDS.get(file.rpartition(".")[2], "text/plain")
+    st.download_button(label, made, file, kind, on_click="ignore", **more)
+
+
 def text(said: object) -> str:
     """A text that a component said. Raises TypeError where it is none."""
     if not isinstance(said, str):

@@ -105,13 +105,8 @@ def _result(locator: str, names: list[str], judged: pools.Judgements) -> None:
     )
     with st.container(horizontal=True):
         st.button("Show in Metrics", on_click=_save, args=(report,), key="arena_metrics")
-        st.download_button(
-            "Qrels (TREC)",
-            lambda: "".join(pools.qrels(judged)),
-            "arena.qrels",
-            "text/plain",
-            on_click="ignore",
-            key="arena_qrels",
+        press.download(
+            "Qrels (TREC)", lambda: "".join(pools.qrels(judged)), "arena.qrels", key="arena_qrels"
         )
 
 

@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -12,7 +13,7 @@ import streamlit as st
 from core.services.arena import ballots
 from core.services.arena.ballots import Room
 from core.services.arena.strength import Standing, Strength, standing
-from pages.parts import palette
+from pages.parts import palette, press
 from pages.parts.arena import place
 from pages.parts.words import count, heading, note, quiet, saveable
 
@@ -40,15 +41,8 @@ def _ranking(rooms: Sequence[Room], key: str) -> None:
     kept = saveable("Ranking", HEAD, [_cells(one) for one in found.strengths])
     st.html(f'<div class="ar-ranking"{kept}>{rows}</div>')
     quiet(reading(found))
-    st.download_button(
-        "Votes as CSV",
-        lambda: votes_csv(rooms),
-        "arena-votes.csv",
-        "text/csv",
-        key=key,
-        on_click="ignore",
-        icon=":material/table:",
-    )
+    made = partial(votes_csv, rooms)
+    press.download("Votes as CSV", made, "arena-votes.csv", key=key, icon=":material/table:")
 
 
 def of(rooms: Sequence[Room]) -> Standing:

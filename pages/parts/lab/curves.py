@@ -19,7 +19,7 @@ import streamlit as st
 from core.services.index_lab import advice
 from core.services.index_lab.advice import Equal
 from core.services.index_lab.curves import Plan, Point
-from pages.parts import cached, cached_lab, link
+from pages.parts import cached, cached_lab, link, press
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, measuring, state
 from pages.parts.lab.chart import ms, settings
@@ -166,14 +166,8 @@ def _tables(plan: Plan) -> None:
     with st.container(key="lab_table"):
         table([row(point) for point in equal.best] + _short(plan, equal))
     with st.container(horizontal=True):
-        st.download_button(
-            "Every setting as CSV",
-            as_csv(plan.found),
-            f"indexes-{plan.dataset}-{plan.encoder}-{plan.size}.csv",
-            "text/csv",
-            key="lab_csv",
-            on_click="ignore",
-        )
+        file = f"indexes-{plan.dataset}-{plan.encoder}-{plan.size}.csv"
+        press.download("Every setting as CSV", as_csv(plan.found), file, key="lab_csv")
     with (
         st.expander(f"Every setting: {len(plan.found)} measured"),
         st.container(key="lab_all_table"),

@@ -5,6 +5,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -63,14 +64,8 @@ def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seq
         if press.button("Use the most typical as query", key="map_use", type="primary"):
             own = next(one for one in maps if one.encoder == view.lasso[0])
             to_compare(view, f"item:{_middle(view, own, [own.row(int(row)) for row in rows])}")
-        st.download_button(
-            "Export (CSV)",
-            lambda: to_csv(view, maps, rows, chosen),
-            "selection.csv",
-            "text/csv",
-            on_click="ignore",
-            key="map_csv",
-        )
+        made = partial(to_csv, view, maps, rows, chosen)
+        press.download("Export (CSV)", made, "selection.csv", key="map_csv")
         if press.button("Clear", key="map_clear"):
             views.select("", [])
             st.rerun()

@@ -5,7 +5,7 @@ import streamlit as st
 from core.services.evaluation import report_files
 from core.services.evaluation.cells import Cell
 from core.services.sharing.standings import leaderboard_page
-from pages.parts import cached, cached_metrics, components, palette
+from pages.parts import cached, cached_metrics, components, palette, press
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.views import built_of, place_of
 from pages.parts.words import quiet
@@ -19,39 +19,20 @@ def buttons(shown: Choice, cells: list[Cell]) -> None:
     components.copy_link("metrics_copy")
     with st.popover("Export"):
         name = f"{shown.report}-{shown.dataset}-{shown.protocol}"
-        _button(
-            "This board as a report (HTML, works offline)",
-            lambda: _page(shown),
-            f"{name}.html",
-            "html",
-            "text/html",
-        )
-        _button(
-            "This board as Markdown", lambda: _markdown(shown), f"{name}.md", "md", "text/markdown"
-        )
-        _button(
-            "Every figure as CSV",
-            cached_metrics.report_csv(shown.report, shown.stamp),
-            f"{shown.report}.csv",
-            "csv",
-        )
-        _button(
-            "This board as LaTeX",
-            cached_metrics.report_latex(shown.key),
-            f"{name}.tex",
-            "latex",
-            "text/x-tex",
-        )
-        _button(
-            "Every query's scores as CSV", lambda: _scores(shown), f"{name}-queries.csv", "scores"
-        )
+        figures = cached_metrics.report_csv(shown.report, shown.stamp)
+        board = cached_metrics.report_latex(shown.key)
+        label = "This board as a report (HTML, works offline)"
+        _button(label, lambda: _page(shown), f"{name}.html", "html")
+        _button("This board as Markdown", lambda: _markdown(shown), f"{name}.md", "md")
+        _button("Every figure as CSV", figures, f"{shown.report}.csv", "csv")
+        _button("This board as LaTeX", board, f"{name}.tex", "latex")
+        label = "Every query's scores as CSV"
+        _button(label, lambda: _scores(shown), f"{name}-queries.csv", "scores")
         _trec(shown, cells, name)
 
 
-def _button(label: str, data, file: str, key: str, mime: str = "text/csv") -> None:
-    st.download_button(
-        label, data, file, mime, key=f"metrics_{key}", width="stretch", on_click="ignore"
-    )
+def _button(label: str, data: object, file: str, key: str) -> None:
+    press.download(label, data, file, key=f"metrics_{key}", width="stretch")
 
 
 def _page(shown: Choice) -> str:
@@ -81,20 +62,9 @@ def _trec(shown: Choice, cells: list[Cell], name: str) -> None:
         "For trec_eval", built, key="metrics_trec_encoder", format_func=palette.title
     )
     depth = max(10, min(1000, MOST_LINES // len(cells[0].queries)))
-    _button(
-        f"TREC run, {depth:,} deep",
-        lambda: _run(locator, shown.protocol, encoder, depth),
-        f"{name}-{encoder}.run",
-        "run",
-        "text/plain",
-    )
-    _button(
-        "TREC qrels",
-        lambda: _qrels(locator, shown.protocol, encoder),
-        f"{name}.qrels",
-        "qrels",
-        "text/plain",
-    )
+    asked, file = (locator, shown.protocol, encoder), f"{name}-{encoder}.run"
+    _button(f"TREC run, {depth:,} deep", lambda: _run(*asked, depth), file, "run")
+    _button("TREC qrels", lambda: _qrels(*asked), f"{name}.qrels", "qrels")
 
 
 def _run(locator: str, protocol: str, encoder: str, depth: int) -> str:

@@ -44,13 +44,11 @@ def show(run: str) -> None:
     if found:
         _best(run)
         _summary(found)
-        st.download_button(
+        press.download(
             "Report (HTML, works offline)",
             lambda: effect_page(run),
             f"{run}.html",
-            "text/html",
             icon=":material/description:",
-            on_click="ignore",
             key="train_report",
         )
     watching.follow(lambda: _at_work(run), lambda job: _measure(run, job), cached_train.forget)
