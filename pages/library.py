@@ -36,22 +36,15 @@ def main() -> None:
 def _all() -> None:
     tabs = st.tabs(place.TABS, key=place.TAB, on_change="rerun")
     with tabs[0]:
-        quiet(_datasets(cached.dataset_rows()))
+        quiet(f"{count(_ready(cached.dataset_rows()), 'data set')} here.")
         cards.show()
         visitors.panel()
     with tabs[1]:
-        quiet(_encoders(cached.encoder_rows()))
+        rows = cached.encoder_rows()
+        quiet(f"{_ready(rows)} of {len(rows)} encoders can be used now.")
         cards.encoders()
     with tabs[2]:
         caches.show(may_delete=True)
-
-
-def _datasets(rows: list[dict]) -> str:
-    return f"{count(_ready(rows), 'data set')} here."
-
-
-def _encoders(rows: list[dict]) -> str:
-    return f"{_ready(rows)} of {len(rows)} encoders can be used now."
 
 
 def _ready(rows: list[dict]) -> int:

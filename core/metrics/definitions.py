@@ -32,10 +32,6 @@ class Definition:
     work: Callable[[List, int], tuple[float, str]]
 
 
-def _precisions(hits: Sequence[int]) -> list[Fraction]:
-    return [Fraction(place, rank) for place, rank in enumerate(hits, start=1)]
-
-
 def _sum_words(hits: Sequence[int], most: int = 6) -> str:
     terms = [f"{place}/{rank}" for place, rank in enumerate(hits, start=1)]
     shown = terms if len(terms) <= most else [*terms[: most - 1], "...", terms[-1]]
@@ -43,7 +39,7 @@ def _sum_words(hits: Sequence[int], most: int = 6) -> str:
 
 
 def _divided(hits: Sequence[int], by: int) -> tuple[float, str]:
-    total = float(sum(_precisions(hits)))
+    total = float(sum(Fraction(place, rank) for place, rank in enumerate(hits, start=1)))
     return (total / by if by else 0.0), f"({_sum_words(hits)}) / {by} = {total:.4f} / {by}"
 
 

@@ -18,6 +18,7 @@ from pages.parts import (
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
+from pages.parts.words import listed
 
 SIDE = 640
 OPENED = "opened_hit"
@@ -124,7 +125,7 @@ def of_hit(view: View, found: Gathered, id: str) -> dict | None:
         "query": query.picture(view, SIDE, view.box),
         "facts": [
             ("Picture", id),
-            *((name, _text(value)) for name, value in known if value is not None),
+            *((name, listed(value)) for name, value in known if value is not None),
         ],
         "places": {
             name: _place(view, version, name, answer, id) for name, answer in found.answers.items()
@@ -150,7 +151,3 @@ def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -
         "share": columns.share(known, cosine),
         "worth": columns.worth(dataset, known, cosine),
     }
-
-
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -39,7 +39,10 @@ def now() -> Beside:
 def before() -> Beside | None:
     """What was asked with before the last step; None where there was none."""
     steps = st.session_state.get(STEPS, ())
-    return replace(now(), **_held(steps[-1])) if steps else None
+    if not steps:
+        return None
+    examples, text = steps[-1]
+    return replace(now(), examples=examples, text=" ".join(text.split()))
 
 
 def vote(sign: str, picture: str) -> None:
@@ -105,10 +108,6 @@ def _set(held: tuple[Examples, str]) -> None:
 def settle() -> None:
     """Put the words that are asked with into their field, before it is drawn."""
     st.session_state[TEXT] = held()[1]
-
-
-def _held(step: tuple[Examples, str]) -> dict[str, object]:
-    return {"examples": step[0], "text": " ".join(step[1].split())}
 
 
 def heal(locator: str) -> None:

@@ -179,6 +179,11 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def listed(value: object) -> str:
+    """A value, or the values of a list with commas between."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
 def sentence(words: str) -> str:
     """With a capital at its beginning."""
     return words[:1].upper() + words[1:]

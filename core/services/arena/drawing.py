@@ -49,7 +49,8 @@ def drawn(
     known = [id for id in pool if all(id in found for found in lists.values())]
     labelled = any(item.label is not None for item in dataset.items)
     made: list[Round] = []
-    turns = itertools.cycle(_shuffled(list(itertools.combinations(names, 2)), rng))
+    pairs = list(itertools.combinations(names, 2))
+    turns = itertools.cycle([pairs[at] for at in rng.permutation(len(pairs))])
     for number, pair in zip(range(1, count + 1), turns, strict=False):
         if not known:
             break
@@ -60,10 +61,6 @@ def drawn(
         hits = (_hits(lists[name][query], labelled) for name in (one, other))
         made.append(Round(number, query, one, other, *hits))
     return made
-
-
-def _shuffled(pairs: list, rng: np.random.Generator) -> list:
-    return [pairs[at] for at in rng.permutation(len(pairs))]
 
 
 def _shared(one: Beginning, other: Beginning, k: int) -> float:

@@ -109,7 +109,7 @@ def leaderboard(
     adjusted = statistics.holm(statistics.paired_p_values(scores, clusters))
     means = scores.mean(axis=0)
     ranks, order = statistics.shared_ranks(means, adjusted), np.argsort(-means, kind="stable")
-    class_means = _class_means(scores, groups)
+    class_means = by_class(scores, groups)[1].mean(axis=0)
     standings = tuple(
         Standing(
             cells[e].encoder,
@@ -198,10 +198,6 @@ def _smallest(scores: np.ndarray, order: np.ndarray, clusters: np.ndarray) -> fl
     pairs = len(order) * (len(order) - 1) / 2
     alpha = (1 - statistics.LEVEL) / pairs
     return statistics.smallest_difference(scores[:, order[0]], scores[:, order[1]], clusters, alpha)
-
-
-def _class_means(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    return by_class(scores, groups)[1].mean(axis=0)
 
 
 def by_class(scores: np.ndarray, groups: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -390,7 +386,8 @@ def standings(
 
     def write(place: Path) -> dict:
         made.append(leaderboard(report, dataset, protocol, metric, group))
-        (place / "board.json").write_text(json.dumps(_noted(made[0])))
+        noted = asdict(made[0]) | {"adjusted": made[0].adjusted.tolist()}
+        (place / "board.json").write_text(json.dumps(noted))
         return {"dataset_name": dataset}
 
     causes = {
@@ -411,10 +408,6 @@ def prepare(report: str, metric: str = "mAP") -> None:
         standings(read, folder, read.cells[0].dataset, read.cells[0].protocol, metric)
     except UserError:
         return
-
-
-def _noted(board: Leaderboard) -> dict:
-    return asdict(board) | {"adjusted": board.adjusted.tolist()}
 
 
 def _read(place: Path) -> Leaderboard:

@@ -182,10 +182,6 @@ def _packed(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _unpacked(values: np.ndarray) -> np.ndarray:
-    return np.where(values == MISSING, np.nan, values / 1000)
-
-
 def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
     prefix = f"{number}/"
     own = {
@@ -194,7 +190,7 @@ def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
         if name.startswith(prefix)
     }
     curves = {
-        name.removeprefix(CURVE): _unpacked(values)
+        name.removeprefix(CURVE): np.where(values == MISSING, np.nan, values / 1000)
         for name, values in own.items()
         if name.startswith(CURVE)
     }

@@ -97,7 +97,7 @@ def check_pictures(held: int, more: int) -> None:
     if ownership.is_visitor() and held + more > most:
         have = f", and you have {held:,} already" if held else ""
         raise UserError(
-            f"This has {more:,} picture{_s(more)}{have}.",
+            f"This has {more:,} picture{'' if more == 1 else 's'}{have}.",
             f"A visitor's data sets have at most {most:,} pictures.",
             "Upload a part of them, or remove a data set first.",
         )
@@ -181,10 +181,6 @@ def evict() -> int:
     if freed:
         log.warning("deleted %.0f MB of caches, the least recently used first", freed / MB)
     return freed
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _mb(count: float) -> str:

@@ -128,7 +128,9 @@ def query_view(
             lambda: plain.search(asked.vector, wanted),
         ]
     )
-    shown = [asked.shown(row, score, found, true) for row, score in _together(found, true)]
+    shown = [
+        asked.shown(row, score, found, true) for row, score in sorted({*found, *true}, key=_best)
+    ]
     kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))
     exact = tuple(sorted((one for one in shown if one.true_rank), key=lambda one: one.true_rank))
     ghosts = tuple(one for one in exact if one.state == "ghost")
@@ -250,10 +252,6 @@ def _best(pair: tuple[int, float]) -> tuple[float, int]:
 
 def _place(pairs: list[tuple[int, float]], row: int) -> int:
     return next((place for place, (one, _) in enumerate(pairs, start=1) if one == row), 0)
-
-
-def _together(found: list, true: list) -> list[tuple[int, float]]:
-    return sorted({*found, *true}, key=_best)
 
 
 def _true(

@@ -175,7 +175,7 @@ def packed(files: Files) -> tuple[str, bytes | None]:
     if len(tables) > 1:
         raise UserError(f"{len(tables)} tables were given.", "One CSV with its pictures.")
     if tables or alone.lower().endswith(COLUMNS):
-        return _around(files) or _stem(tables[0] if tables else alone), None
+        return _around(files) or PurePosixPath(tables[0] if tables else alone).stem, None
     if alone:
         return files[0][0], files[0][1]
     return f"{_common(files)}.zip", _zip(files)
@@ -262,10 +262,6 @@ def _parts(name: str) -> list[str]:
     if not parts or ".." in parts or any("\0" in part for part in parts):
         raise UserError(f"{name[:80]!r} is no name of a file below a folder.")
     return parts
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
 
 
 def _common(files: Files) -> str:

@@ -16,6 +16,7 @@ from pages.parts.words import (
     duration,
     facts,
     heading,
+    listed,
     note,
     per_second,
     quiet,
@@ -196,7 +197,7 @@ def _of_run(run: str) -> None:
     }
     changed = {name: value for name, value in told.items() if name in usual and value != same[name]}
     caption(f"Settings that are not those of the recipe {told['recipe']}")
-    facts([(name.replace("_", " "), _said(value)) for name, value in changed.items()])
+    facts([(name.replace("_", " "), listed(value)) for name, value in changed.items()])
     caption("The same from the command line")
     kept = {name: value for name, value in changed.items() if name not in ("precision", "name")}
     st.code(
@@ -243,7 +244,3 @@ def _card(card: dict) -> list[tuple[str, str]]:
         ("sha256", card["sha256"][:16]),
         ("Licence", card.get("licence", "")),
     ]
-
-
-def _said(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
