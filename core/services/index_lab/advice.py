@@ -1,8 +1,11 @@
 """One sentence of advice: from what was measured, else from documented rules."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.errors import UserError
 from core.services.index_lab.point import BUSY, Point, speed
@@ -60,58 +63,69 @@ def recommend(
     near = [
         p for p in points if p.dim == dim and p.k == k and p.size / NEAR <= size <= p.size * NEAR
     ]
-    fitting = [p for p in near if _grown(p, size) <= memory_bytes]
-    good = [p for p in fitting if p.recall >= recall]
-    open_ = [
-        rule for rule in _left(size, dim, memory_bytes, recall, near) if rule.bytes <= memory_bytes
-    ]
-    if good or (fitting and not open_):
-        return _measured(size, dim, memory_bytes, recall, near, good, fitting)
-    plain = [p for p in points if p.exact and p.dim == dim]
-    return _ruled(size, dim, memory_bytes, recall, near, plain)
+    wanted = _Wanted(size, dim, memory_bytes, recall, near)
+    good = [p for p in wanted.fitting if p.recall >= recall]
+    if good or (wanted.fitting and not any(rule.bytes <= memory_bytes for rule in wanted.left())):
+        return _measured(wanted, good)
+    return _ruled(wanted, [p for p in points if p.exact and p.dim == dim])
 
 
-def _grown(point: Point, size: int) -> int:
-    """Bytes of a point's index at another size."""
-    return int(point.ram_bytes * size / point.size)
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked: a gallery, its bytes of memory, the recall; and what was measured near it."""
+
+    size: int
+    dim: int
+    memory: int
+    recall: float
+    near: Sequence[Point]
+
+    @property
+    def vectors(self) -> str:
+        return f"{self.size:,} vectors of {self.dim} dimensions"
+
+    @property
+    def bytes(self) -> int:
+        """Of the full vectors."""
+        return 4 * self.size * self.dim
+
+    def grown(self, point: Point) -> int:
+        """Bytes of a point's index at this size."""
+        return int(point.ram_bytes * self.size / point.size)
+
+    @cached_property
+    def fitting(self) -> list[Point]:
+        """Points whose index fits into the memory."""
+        return [p for p in self.near if self.grown(p) <= self.memory]
+
+    def left(self) -> list[_Rule]:
+        """The rules that suit, without those that were measured: these are no longer up to a
+        rule."""
+        rules = [rule for rule in _rules(self) if rule.suits]
+        return [rule for rule in rules if not _measured_as(rule.text, self.near)]
 
 
-def _measured(
-    size: int,
-    dim: int,
-    memory: int,
-    recall: float,
-    near: Sequence[Point],
-    good: Sequence[Point],
-    fitting: Sequence[Point],
-) -> Advice:
+def _measured(wanted: _Wanted, good: Sequence[Point]) -> Advice:
+    """By the fastest of the ``good`` points; without one by what comes nearest."""
     if good:
         best = min(good, key=lambda p: (p.p50, p.ram_bytes))
     else:
-        best = max(fitting, key=lambda p: (p.recall, -p.p50))
-    if (plain := enough(fitting, size)) is not None and not best.exact:
-        return _exact_is_enough(size, dim, plain, best)
-    taken = _grown(best, size)
-    base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
+        best = max(wanted.fitting, key=lambda p: (p.recall, -p.p50))
+    if (plain := enough(wanted.fitting, wanted.size)) is not None and not best.exact:
+        return _exact_is_enough(wanted, plain, best)
+    taken = wanted.grown(best)
+    base = min((p for p in wanted.near if p.exact), key=lambda p: p.p50, default=None)
     slower = None if best.exact else base
     against = f", {speed(best.p50, slower.p50)} comparing with every one" if slower else ""
     figures = (
         f"it finds {best.recall:.3f} of the true {best.k} in {_time(best.p50)}{against}, with"
         f" {_bytes(taken)} of memory"
     )
-    care = _care(best, slower)
     sentence = (
-        f"For {size:,} vectors of {dim} dimensions take {best.title} ({best.text}): {figures}; "
+        f"For {wanted.vectors} take {best.title} ({best.text}): {figures};"
+        f" {_reason(len(good), wanted)}.{_care(best, slower)}"
     )
-    return Advice(
-        f"{sentence}{_reason(len(good), recall, memory)}.{care}",
-        best.index,
-        best.text,
-        "measured",
-        "",
-        taken,
-        best,
-    )
+    return Advice(sentence, best.index, best.text, "measured", "", taken, best)
 
 
 def enough(points: Sequence[Point], size: int) -> Point | None:
@@ -122,26 +136,25 @@ def enough(points: Sequence[Point], size: int) -> Point | None:
     return plain
 
 
-def _exact_is_enough(size: int, dim: int, plain: Point, other: Point) -> Advice:
+def _exact_is_enough(wanted: _Wanted, plain: Point, other: Point) -> Advice:
     """Exact search, and what the fastest approximation would save."""
-    saved = max(plain.p50 - other.p50, 0.0)
-    taken = _grown(plain, size)
+    saved, taken = max(plain.p50 - other.p50, 0.0), wanted.grown(plain)
     sentence = (
-        f"For {size:,} vectors of {dim} dimensions exact search is enough: {_time(plain.p50)} per"
+        f"For {wanted.vectors} exact search is enough: {_time(plain.p50)} per"
         f" query and nothing missed, with {_bytes(taken)} of memory; {other.title} ({other.text})"
         f" would save {_time(saved)} and find {other.recall:.3f} of the true {plain.k}."
     )
     return Advice(sentence, plain.index, plain.text, "measured", "", taken, plain)
 
 
-def _reason(good: int, recall: float, memory: int) -> str:
+def _reason(good: int, wanted: _Wanted) -> str:
     """Why this one, of ``good`` settings that do what is wanted."""
-    wanted = f"{recall:g} in {_bytes(memory)}"
+    reached = f"{wanted.recall:g} in {_bytes(wanted.memory)}"
     if not good:
-        return f"no measured setting reaches {wanted}, and this one comes nearest"
+        return f"no measured setting reaches {reached}, and this one comes nearest"
     if good == 1:
-        return f"no other measured setting reaches {wanted}"
-    return f"of the {good} measured settings that reach {wanted} it is the fastest"
+        return f"no other measured setting reaches {reached}"
+    return f"of the {good} measured settings that reach {reached} it is the fastest"
 
 
 def _care(best: Point, base: Point | None) -> str:
@@ -169,14 +182,15 @@ class _Rule:
         return self.text.partition(":")[0]
 
 
-def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
+def _rules(wanted: _Wanted) -> list[_Rule]:
     """Sizes and kinds by faiss's wiki, the most wanted first, as a recall needs."""
-    plain, graph, short = 4 * size * dim, size * (4 * dim + 8 * HNSW_LINKS), size * dim
+    size, dim, recall = wanted.size, wanted.dim, wanted.recall
+    plain, graph, short = wanted.bytes, size * (4 * dim + 8 * HNSW_LINKS), size * dim
     pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
     effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
     probes, again = (8, 10) if recall <= 0.9 else (32, 20) if recall <= 0.97 else (64, 40)
     few = "so many 8-bit codes take long to compare one by one"
-    if short > memory:
+    if short > wanted.memory:
         few = "only codes of a few bytes fit into memory"
     rough = recall < 1
     return [
@@ -208,30 +222,24 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
     ]
 
 
-def _ruled(
-    size: int, dim: int, memory: int, recall: float, near: Sequence[Point], plain: Sequence[Point]
-) -> Advice:
-    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds
-    enough. ``plain``: exact search, measured at any size."""
-    rules = _left(size, dim, memory, recall, near)
-    fitting = [rule for rule in rules if rule.bytes <= memory]
+def _ruled(wanted: _Wanted, plain: Sequence[Point]) -> Advice:
+    """By the first rule that fits; of what was measured nothing does, or nothing finds enough.
+    ``plain``: exact search, measured at any size."""
+    rules = wanted.left()
+    fitting = [rule for rule in rules if rule.bytes <= wanted.memory]
     if not fitting:
-        least = min(
-            [*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)],
-            default=4 * size * dim,
-        )
-        given = f"Nothing holds {size:,} vectors of {dim} dimensions in {_bytes(memory)}."
+        needed = [*(rule.bytes for rule in rules), *map(wanted.grown, wanted.near)]
         raise UserError(
-            given,
-            f"At least {_bytes(least)} are needed.",
+            f"Nothing holds {wanted.vectors} in {_bytes(wanted.memory)}.",
+            f"At least {_bytes(min(needed, default=wanted.bytes))} are needed.",
             "Give more memory, or an encoder with fewer dimensions: :pca=64 behind its name"
             " makes 64.",
         )
     rule = fitting[0]
-    there = "" if rule.index == "exact" else _exact_there(plain, size, dim)
+    there = "" if rule.index == "exact" else _exact_there(plain, wanted)
     sentence = (
-        f"For {size:,} vectors of {dim} dimensions take {rule.text}, about {_bytes(rule.bytes)} of"
-        f" memory: {rule.why}{_slow(rule, size, dim)}; {_unmeasured(near, size, memory, recall)},"
+        f"For {wanted.vectors} take {rule.text}, about {_bytes(rule.bytes)} of"
+        f" memory: {rule.why}{_slow(rule, wanted)}; {_unmeasured(wanted)},"
         f" so this is a rule ({SOURCE})."
     )
     return Advice(
@@ -239,26 +247,18 @@ def _ruled(
     )
 
 
-def _exact_there(plain: Sequence[Point], size: int, dim: int) -> str:
-    """What exact search would cost in a gallery of ``size``: it compares every vector, so its time
-    grows with their number."""
+def _exact_there(plain: Sequence[Point], wanted: _Wanted) -> str:
+    """What exact search would cost in the gallery: it compares every vector, so its time grows with
+    their number."""
     if not plain:
         return ""
+    size = wanted.size
     known = min(plain, key=lambda p: (abs(math.log(p.size / size)), p.p50))
     return (
-        f"Exact search would miss nothing, with {_bytes(4 * size * dim)} of memory and about"
+        f"Exact search would miss nothing, with {_bytes(wanted.bytes)} of memory and about"
         f" {_time(known.p50 * size / known.size)} per query ({_time(known.p50)} over"
         f" {known.size:,} vectors, and its time grows with their number)."
     )
-
-
-def _left(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> list[_Rule]:
-    """The rules that suit, without those that were measured: these are no longer up to a rule."""
-    return [
-        rule
-        for rule in _rules(size, dim, memory, recall)
-        if rule.suits and not _measured_as(rule.text, near)
-    ]
 
 
 def _measured_as(text: str, near: Sequence[Point]) -> bool:
@@ -267,34 +267,26 @@ def _measured_as(text: str, near: Sequence[Point]) -> bool:
     return any(point.index == spec.name and dict(point.build) == dict(spec.build) for point in near)
 
 
-def _slow(rule: _Rule, size: int, dim: int) -> str:
+def _slow(rule: _Rule, wanted: _Wanted) -> str:
     """What a large gallery pays for codes."""
-    if size <= FEW or rule.index not in ("sq8", "pq", "ivf_pq"):
+    if wanted.size <= FEW or rule.index not in ("sq8", "pq", "ivf_pq"):
         return ""
-    every = (
-        ""
-        if rule.index == "ivf_pq"
-        else "; it compares every code, so that its time grows with the gallery"
-    )
+    every = "; it compares every code, so that its time grows with the gallery"
     return (
-        f"{every}; re-ranking reads full vectors from disk, where they take"
-        f" {_bytes(4 * size * dim)}"
+        f"{'' if rule.index == 'ivf_pq' else every}; re-ranking reads full vectors from disk,"
+        f" where they take {_bytes(wanted.bytes)}"
     )
 
 
-def _unmeasured(near: Sequence[Point], size: int, memory: int, recall: float) -> str:
-    if not near:
+def _unmeasured(wanted: _Wanted) -> str:
+    count, recall, memory = len(wanted.near), f"{wanted.recall:g}", _bytes(wanted.memory)
+    if not count:
         return "nothing of this size was measured here"
-    some = "the one setting" if len(near) == 1 else f"none of the {len(near)} settings"
-    fits = any(_grown(point, size) <= memory for point in near)
-    if len(near) == 1:
-        return (
-            f"{some} measured here does not"
-            f" {f'reach {recall:g}' if fits else f'fit into {_bytes(memory)}'}"
-        )
-    return (
-        f"{some} measured here {f'reaches {recall:g} in' if fits else 'fits into'} {_bytes(memory)}"
-    )
+    if count == 1:
+        lacks = f"reach {recall}" if wanted.fitting else f"fit into {memory}"
+        return f"the one setting measured here does not {lacks}"
+    lacks = f"reaches {recall} in {memory}" if wanted.fitting else f"fits into {memory}"
+    return f"none of the {count} settings measured here {lacks}"
 
 
 def _time(milliseconds: float) -> str:
