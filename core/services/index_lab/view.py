@@ -128,9 +128,7 @@ def query_view(
             lambda: plain.search(asked.vector, wanted),
         ]
     )
-    shown = [
-        asked.shown(row, score, found, true) for row, score in sorted({*found, *true}, key=_best)
-    ]
+    shown = [asked.shown(*pair, found, true) for pair in sorted({*found, *true}, key=_best)]
     kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))
     exact = tuple(sorted((one for one in shown if one.true_rank), key=lambda one: one.true_rank))
     ghosts = tuple(one for one in exact if one.state == "ghost")
