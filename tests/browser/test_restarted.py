@@ -14,26 +14,30 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def server(tmp_path):
-    """``server()`` starts the app, or ends it and starts it anew at the same address."""
+    """``server()`` starts the app, always at the same address; ``server(away=True)`` ends it."""
     port, running = free_port(), []
     url = f"http://127.0.0.1:{port}"
 
-    def begin() -> str:
-        for process in running:
-            end(process)
-        running[:] = [start(tmp_path / "artifacts", port, LOOKALIKE_WARM="0")]
-        wait_until_up(f"{url}/_stcore/health", running[0], 300)
+    def begin(away: bool = False) -> str:
+        while running:
+            end(running.pop())
+        if not away:
+            running.append(start(tmp_path / "artifacts", port, LOOKALIKE_WARM="0"))
+            wait_until_up(f"{url}/_stcore/health", running[0], 300)
         return url
 
     yield begin
-    for process in running:
-        end(process)
+    begin(away=True)
 
 
 def reconnect(page, server) -> None:
+    """The server goes, which the page says in our words, and comes back."""
+    server(away=True)
+    expect(page.get_by_role("dialog")).to_contain_text("Lookalike does not answer")
+    assert "Streamlit" not in page.get_by_role("dialog").inner_text()
     with page.expect_websocket():
         server()
-    page.wait_for_function("document.querySelector('[role=dialog]') === null")
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_first_press_after_a_restart_is_done(window, server):

@@ -16,12 +16,30 @@ function oneStepEach() {
   };
 }
 
+// What Streamlit says of a server that does not answer names itself and asks for the internet, on one's own machine, too.
+const AWAY = {
+  "Connection error": "No connection",
+  "Streamlit server is not responding. Are you connected to the internet?":
+    "Lookalike does not answer. What is shown here stays, jobs that run go on, and so does this page by itself once the connection is back.",
+};
+
+function sayAway() {
+  const inOurWords = () => {
+    for (const dialog of document.querySelectorAll("body > .stDialog")) {
+      const texts = document.createTreeWalker(dialog, NodeFilter.SHOW_TEXT);
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) if (AWAY[text.data]) text.data = AWAY[text.data];
+    }
+  };
+  new MutationObserver(inOurWords).observe(document.body, { childList: true });
+}
+
 export default function ({ setTriggerValue }) {
   const menu = (window.lookalikeMenu ??= {});
   menu.send = setTriggerValue;
   if (menu.listens) return;
   menu.listens = true;
   oneStepEach();
+  sayAway();
   document.addEventListener("click", (event) => {
     if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
     document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
