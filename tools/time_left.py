@@ -83,7 +83,7 @@ class Run:
     files are."""
 
     arguments: str
-    mb_s: float = 1.2
+    mb_s: float = 1.0
     lengths: bool = True
 
 
@@ -113,7 +113,7 @@ RUNS: dict[str, Run] = {
     "build once more, every picture read first": Run(
         f"build --dataset PHOTOGRAPHS --encoders tiny.16x16,{BEST} --check-content"
     ),
-    "download of weights": Run("download --encoder resnet50.tv_in1k", mb_s=5.0),
+    "download of weights": Run("download --encoder resnet50.tv_in1k", mb_s=4.0),
     "download of weights from a server that tells no length": Run(
         "download --encoder mobilenetv3_large_100.ra_in1k", lengths=False
     ),

@@ -12,10 +12,16 @@ from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.bound import is_built
 from core.services.embedding.build import Estimate, estimate
+from core.services.embedding.passes import build_seconds, build_times
 from core.services.library import content_check, library
 from core.services.maps import maps
 from core.services.specs import split_names
+from core.services.steps import Steps
+from core.types import Progress as Counts
 
+CHECK, BUILD = "check", "build"
+CHECK_S = 5e-4
+"""A picture is read and its content compared."""
 TOLD = 100
 """From so many pictures on a build says where its time went."""
 
@@ -109,10 +115,12 @@ def _build(options: argparse.Namespace) -> None:
             )
         if options.estimate:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
+        steps = Steps(progress)
+        building: Counts = progress
         if options.check_content:
-            dataset, checked = content_check.checked(dataset, progress)
-            aside(f"Content check: {checked.words}.")
-        built = build.build(dataset, wanted, options.index, progress, elsewhere)
+            dataset, building = _checked(dataset, wanted, steps)
+        built = build.build(dataset, wanted, options.index, building, elsewhere)
+        steps.close()
         maps.follow(dataset, [one.encoder for one in built], progress)
     progress.end("done", _said(built))
     rows = [
@@ -126,6 +134,17 @@ def _build(options: argparse.Namespace) -> None:
             aside(f"{one.encoder}: of the work {_shares(one.spent_s)}.")
     if any(one.skipped for one in built):
         aside(f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}")
+
+
+def _checked(dataset: Dataset, names: Sequence[str], steps: Steps) -> tuple[Dataset, Counts]:
+    """The data set as it is once every picture was read, and the progress of the build that
+    follows."""
+    times = build_times()
+    steps.add(CHECK, CHECK, CHECK_S * len(dataset.items))
+    steps.add(BUILD, BUILD, sum(build_seconds(dataset, name, times) for name in names))
+    dataset, checked = content_check.checked(dataset, steps.begin(CHECK))
+    aside(f"Content check: {checked.words}.")
+    return dataset, steps.begin(BUILD)
 
 
 def _shares(spent: dict[str, float]) -> str:

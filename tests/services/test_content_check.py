@@ -3,6 +3,7 @@ only them."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core import store
+from core.cli.main import main
 from core.datasets.base import marks_file
 from core.services.embedding import contents, galleries, stored
 from core.services.embedding.build import build
@@ -42,6 +44,17 @@ def vector(folder, counting, id: str) -> np.ndarray:
 def wanted(shade: int) -> np.ndarray:
     row = np.tile(np.array([shade, 0, 0], np.float32) + 1, 16)
     return row / np.linalg.norm(row)
+
+
+def test_the_time_left_of_a_check_is_that_of_the_build_behind_it_too(counting, gallery, tmp_path):
+    log = tmp_path / "log.jsonl"
+    asked = ["build", "--dataset", str(gallery), "--encoders", NAME, "--check-content"]
+    assert main([*asked, "--log", str(log)]) == 0
+    *lines, last = [json.loads(line) for line in log.read_text().splitlines()]
+    assert last["state"] == "done"
+    assert all("left" in line for line in lines)
+    assert lines[0]["left"] > 1.0, "the workers of a build alone take longer to begin"
+    assert lines[0]["share"] < 0.5
 
 
 def test_without_a_check_nothing_is_noticed(counting, gallery):
