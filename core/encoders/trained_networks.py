@@ -7,6 +7,7 @@ timm are imported when a network is built, never before.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -147,10 +148,11 @@ def backbone(blueprint: Blueprint) -> torch.nn.Module:
     if slim and slim.front:
         return _hybrid(slim, blueprint)
     if not timm.is_model(name):
-        known = ", ".join([*SLIM, AUTOENCODER])
+        near = difflib.get_close_matches(name, [*SLIM, *timm.list_models()])
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UserError(
-            f"There is no backbone named {name!r}.",
-            f"Known: {known}, and every name of timm.list_models().",
+            f"There is no backbone named {name!r}.{meant}",
+            f"Known: {', '.join([*SLIM, AUTOENCODER])}, and every architecture of timm.",
         )
     for sized in ({"img_size": blueprint.size}, {}):
         try:

@@ -67,7 +67,11 @@ def test_settings_that_are_no_settings(pairs, says):
         ("classify", {"loss": "triplet"}, "per_class"),
         ("classify", {"loss": "reconstruction"}, "autoencoder"),
         ("classify", {"loss": "distill"}, "teacher"),
-        ("classify", {"backbone": "resnet19"}, "no backbone named 'resnet19'"),
+        (
+            "classify",
+            {"backbone": "resnet19"},
+            "no backbone named 'resnet19'. Did you mean resnet1",
+        ),
         ("classify", {"start_from": "a.b"}, "no trained model named"),
         ("classify", {"shares": (1.0, 2.0)}, "2 shares for 1"),
         ("classify", {"backbone": "vit_tiny_patch16_224", "size": 60}, "60 x 60"),
