@@ -54,15 +54,23 @@ Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 class Parser(argparse.ArgumentParser):
     """Says what was meant by a misspelt command or option, and shows the usage of the command
-    that was asked for, not that of all."""
+    that was asked for, not that of all. ``--encoders`` may stand for ``--encoder``, as argparse
+    itself allows the reverse."""
 
     def parse_known_args(self, args=None, namespace=None):
-        found, unknown = super().parse_known_args(args, namespace)
+        told = None if args is None else [self._singular(one) for one in args]
+        found, unknown = super().parse_known_args(told, namespace)
         if unknown:
             given = next((one for one in unknown if one.startswith("--")), "")
             near = get_close_matches(given.partition("=")[0], self._option_string_actions, 1)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(near)}")
         return found, unknown
+
+    def _singular(self, word: str) -> str:
+        name, joint, value = word.partition("=")
+        known, one = self._option_string_actions, name.removesuffix("s")
+        meant = name.startswith("--") and name not in known and one in known
+        return f"{one}{joint}{value}" if meant else word
 
     def error(self, message: str) -> NoReturn:
         given, choices = re.findall(r"'([^']*)'", message), "(choose from " in message

@@ -73,6 +73,12 @@ def _pages(made: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace) -> None:
     if options.compare or options.evaluate or options.map or options.effect or options.talk:
         return _file(options)
+    if options.out:
+        raise UserError(
+            "--out is of a view as HTML.",
+            "Those are --compare, --evaluate, --map, --talk and --effect.",
+            "Other forms are printed: write > FILE behind the command.",
+        )
     if options.trec_run or options.trec_qrels:
         return _trec(options)
     if not options.name:

@@ -362,6 +362,13 @@ def test_vectors(here, told, gallery, tmp_path):
         ),
         (("report", "--name", "leaderboard", "--metric", "hit@2"), 1, "Did you mean hit@1"),
         (("report", "--latex", "catalogue/instance"), 1, "Add --name NAME"),
+        (("report", "--name", "leaderboard", "--csv", "--out", "x.csv"), 1, "--out is of a view"),
+        (
+            ("search", "--datasets", "catalogue", "--encoders", "hsv", "--query", "x.png"),
+            1,
+            "x.png",
+        ),
+        (("build", "--datasets=catalog", "--encoders", "hsv.12x4x4"), 1, "Did you mean catalogue"),
         (
             ("import-model", "--file", "/nowhere.pth", "--backbone", "resnet18", "--name", "a.b"),
             1,
