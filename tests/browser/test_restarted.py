@@ -57,3 +57,27 @@ def test_the_first_press_after_a_restart_is_done(window, server):
     reconnect(page, server)
     page.locator(".st-key-path_next button").click()  # within a part that runs alone
     expect(page.locator("h1")).not_to_have_text("Library")
+
+
+SOCKETS = """(() => {
+    const Usual = window.WebSocket;
+    window.__sockets = [];
+    window.WebSocket = class extends Usual { constructor(...given) { super(...given); window.__sockets.push(this); } };
+})()"""
+OFFLINE = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
+
+def test_a_picture_that_is_chosen_while_the_connection_is_away_is_searched_with(window, server):
+    page = window(alone=True)
+    page.add_init_script(SOCKETS)
+    page.goto(f"{server()}/compare?encoders=hog.8x8,tiny.16x16&k=5&subject=whole")
+    wanted = answered(page, 10)[3]
+    settle(page)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.emulateNetworkConditions", {"offline": True, **OFFLINE})
+    page.evaluate("window.__sockets.forEach(one => one.close())")
+    page.locator('.stApp:not([data-test-connection-state="CONNECTED"])').wait_for(state="attached")
+    page.locator(".open").nth(3).press("Enter")
+    network.send("Network.emulateNetworkConditions", {"offline": False, **OFFLINE})
+    becomes(page, lambda: f"query=item%3A{wanted}" in page.url, True)
+    answered(page, 10)
