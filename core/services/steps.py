@@ -225,8 +225,8 @@ class Steps:
         if key == self._now:
             step = self._steps[key]
             step.worked = True
+            self._note(done if total else min(done, step.units), total or (done and step.units))
             total = total or (done and max(step.units, done))
-            self._note(done, total)
         return self(done, total)
 
     def end(self, *unneeded: Hashable) -> None:
@@ -405,7 +405,7 @@ class Steps:
         if step is not None and not step.sure and (far := self._far()) > TOLD:
             start, counted = self._measured(step, self.clock() - self._since)
             found.append((step.kind, step.expected * far, counted))
-            found += [(FIRST, step.first, start)] if step.first else []
+            found += [(FIRST, step.first, start)] if step.first and start else []
         return found
 
 

@@ -60,6 +60,22 @@ def test_before_the_first_bytes_nothing_is_known_and_then_only_the_network_count
     steps.close()
 
 
+def test_more_bytes_than_its_list_says_end_no_download():
+    now, shown = [0.0], Shown()
+    steps = Steps(shown, clock=lambda: now[0])
+    steps.add((Step.FETCH, "one"), Step.FETCH, 4.0, 2.0, 100)
+    steps.add((Step.LOAD, "one"), Step.LOAD, 2.0)
+    watched = Named(steps, "one")
+    fetching = doing(watched, Step.FETCH)
+    now[0] += 4.0
+    for done in range(1, 111):
+        now[0] += 0.2
+        fetching(done, 0)
+        assert shown.told[-1] == (done, max(done, 100))
+    doing(watched, Step.LOAD)
+    assert 1.5 <= shown.left <= 6.0, "it took twice as long before the first byte"
+
+
 def test_a_slow_network_says_nothing_of_the_machine():
     now = [0.0]
     steps = Steps(None, clock=lambda: now[0])
