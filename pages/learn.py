@@ -37,7 +37,7 @@ def main() -> None:
 def _all(named: str) -> None:
     """The lessons as cards."""
     if named:
-        note(f"There is no lesson {short(named)}.", "These are the lessons there are.")
+        note(f"There is no lesson {short(named)!r}.", "These are the lessons there are.")
     found = lesson.lessons()
     if not found:
         raise UserError("There is no lesson in this copy of the code.", fix="Install it again.")

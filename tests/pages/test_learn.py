@@ -134,7 +134,7 @@ def test_a_forged_link_shows_defaults_and_says_so(open_page):
 
 def test_a_lesson_that_is_not_there_leads_to_the_cards(open_page):
     app = open_page("learn", lesson="alchemy")
-    assert "There is no lesson alchemy" in notes(app)
+    assert "There is no lesson &#x27;alchemy&#x27;" in notes(app)
     assert not component(app, "learn_cards")["compact"]
 
 

@@ -240,7 +240,7 @@ def test_another_place_with_the_same_pictures_is_known_by_them(
 def test_a_room_and_a_report_of_another_machine_are_said_to_be_missing(open_page):
     assert "There is no room" in notes(open_page("arena", room="ABCDE", result="1"))
     assert "report = theirs" in notes(open_page("metrics", report="theirs"))
-    assert "There is no lesson theirs" in notes(open_page("learn", lesson="theirs"))
+    assert "There is no lesson &#x27;theirs&#x27;" in notes(open_page("learn", lesson="theirs"))
     unbuilt = {"encoder": "siamese.nobody", "encoders": "siamese.nobody"}
     for page in ("map", "index_lab"):
         assert "siamese.nobody" in notes(open_page(page, **unbuilt))

@@ -107,7 +107,7 @@ def from_file(data: bytes) -> Talk:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
             "This file is no talk.",
-            "The JSON file that Export talk writes.",
+            "A talk is the JSON file that Export talk writes.",
             "Choose another file.",
         ) from error
 
