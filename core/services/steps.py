@@ -403,9 +403,8 @@ class Steps:
         found += [(FIRST, step.first, step.start or 0.0) for step in over if step.first]
         step = self._steps.get(self._now)
         if step is not None and not step.sure and (far := self._far()) > TOLD:
-            start, counted = self._measured(step, self.clock() - self._since)
-            found.append((step.kind, step.expected * far, counted))
-            found += [(FIRST, step.first, start)] if step.first and start else []
+            spent = self.clock() - self._since
+            found.append((step.kind, step.expected * far, self._measured(step, spent)[1]))
         return found
 
 

@@ -174,7 +174,7 @@ def _timed(
 
 START_S = 3.0
 """A process begins and reads every picture once for the hash of the set."""
-LOAD_S, NETWORK_S = 0.3, 1.0
+LOAD_S, NETWORK_S = 0.5, 0.5
 """An encoder and its index are loaded; besides, the library of the first network of a process."""
 SEEN = 5
 """So many of the last times count."""
