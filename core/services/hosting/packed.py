@@ -64,7 +64,8 @@ class Packed:
         if len(body) >= LEAST:
             changed["vary"] = "accept-encoding"
             if "gzip" in dict(scope["headers"]).get(b"accept-encoding", b"").decode("latin-1"):
-                body = self.kept.get(name) or await asyncio.to_thread(_pack, body)
+                kept = self.kept.get(name)
+                body = await asyncio.to_thread(_pack, body) if kept is None else kept
                 if name:
                     self.kept[name] = body
                 changed |= {"content-encoding": "gzip", "content-length": str(len(body))}
