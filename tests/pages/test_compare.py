@@ -226,7 +226,8 @@ def test_a_hit_is_opened_with_all_that_is_known_and_its_place_in_every_column(co
     assert detail["id"] == opened
     assert detail["uri"].startswith("data:image/webp;base64,")
     facts = dict(detail["facts"])
-    assert (facts["Picture"], facts["Category"]) == (opened, opened.rsplit("-", 2)[0])
+    assert (facts["Picture"], facts["Class"]) == (opened, opened.rsplit("-", 2)[0])
+    assert "Category" not in facts, "it is the label, told already"
     assert {"Pattern", "Materials"} <= set(facts)
     assert set(detail["places"]) == set(LIGHT)
     shown = next(hit for hit in columns(app)["tiny.16x16"]["hits"] if hit["id"] == opened)
