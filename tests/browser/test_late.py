@@ -54,3 +54,17 @@ def test_what_is_done_in_a_row_stays_nothing_comes_back_meanwhile_and_back_is_on
     becomes(page, lambda: (page.url, page.locator("h1").inner_text()), (address, "Compare"))
     answered(page, 10)
     settle(page)
+
+
+def test_a_number_that_is_typed_and_left_by_the_menu_at_once_keeps_nobody_on_the_page(open_at):
+    page = open_at("compare?encoders=hog.8x8&k=5&subject=whole")
+    answered(page, 5)
+    settle(page)
+    address = page.url
+    page.get_by_label("Score at least", exact=True).fill("0.1")
+    page.locator(".stSidebar").get_by_role("link", name="Learn", exact=True).click()
+    becomes(page, lambda: page.locator("h1").inner_text(), "Learn")
+    settle(page)
+    assert "/learn" in page.url
+    page.locator(".stSidebar").get_by_role("link", name="Compare", exact=True).click()
+    becomes(page, lambda: page.url.startswith(address) and "min=0.1" in page.url, True)

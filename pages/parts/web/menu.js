@@ -33,12 +33,28 @@ function sayAway() {
   new MutationObserver(inOurWords).observe(document.body, { childList: true });
 }
 
+// A field says what was typed once it is left. A tap leaves it and opens the other page in one moment: the field, heard last, would bring its page back.
+const LEFT_MS = 150;
+
+function typedFirst() {
+  let left = -Infinity;
+  document.addEventListener("focusout", (event) => { if (event.target.matches?.("input, textarea")) left = performance.now(); }, true);
+  window.addEventListener("click", (event) => {
+    const link = event.target.closest?.('section[data-testid="stSidebar"] a');
+    if (!link || performance.now() - left > LEFT_MS || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    setTimeout(() => link.click(), LEFT_MS + 10);
+  }, true);
+}
+
 export default function ({ setTriggerValue }) {
   const menu = (window.lookalikeMenu ??= {});
   menu.send = setTriggerValue;
   if (menu.listens) return;
   menu.listens = true;
   oneStepEach();
+  typedFirst();
   sayAway();
   document.addEventListener("click", (event) => {
     if (window.innerWidth > OVER || !event.target.closest?.('section[data-testid="stSidebar"] a')) return;
