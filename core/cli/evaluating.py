@@ -22,6 +22,7 @@ from core.services.evaluation.leaderboard import (
     means_of,
     method,
     metrics_of,
+    nothing_to_evaluate,
     pairs_of,
     seen_in_words,
 )
@@ -111,6 +112,8 @@ def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Repo
         fuse=split_names(options.fuse),
         weights=weights_of(options.fuse_weights),
     )
+    if not any(cell.evaluated.any() for cell in report.cells):
+        raise nothing_to_evaluate(report.cells[0])  # before it takes the place of another report
     to = Path(options.out).expanduser() if options.out else None
     folder = report.save(to, small=options.small)
     if options.studies:

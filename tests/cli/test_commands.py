@@ -456,3 +456,13 @@ def test_an_error_that_nobody_expected_is_one_line(plugged, gallery):
         "Traceback"
         in plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test").stderr
     )
+
+
+def test_an_evaluation_without_labels_leaves_the_last_report(here, told, gallery, tmp_path):
+    bare = paint(tmp_path / "bare", numbered(6))
+    evaluating = ("evaluate", "--encoders", "tiny.16x16", "--no-latency", "--datasets")
+    told(*evaluating, str(gallery))
+    before = told("report", "--name", "latest")
+    code, _, err = here(*evaluating, str(bare))
+    assert code and "without labels" in err
+    assert told("report", "--name", "latest") == before
