@@ -100,7 +100,7 @@ def _go(scene: Scene, paths: dict[str, str]) -> None:
 
 def button(page: str) -> None:
     """The way to add the view of a page to the talk."""
-    if press.button("Add to talk", key="talk_add", icon=":material/co_present:", type="tertiary"):
+    if press.button("Add to talk", key="talk_add", icon=":material/co_present:"):
         here = st.query_params
         _dialog(page, {name: str(here[name]) for name in here if name not in PERSONAL})
 
