@@ -35,7 +35,9 @@ def panel() -> None:
             max_chars=80,
         )
         left, right = st.columns(2)
-        size = left.number_input("Image size, pixels", 16, 1024, 224, key="keep_train_import_size")
+        size = left.number_input(
+            "Its image size, pixels", 16, 1024, 224, key="keep_train_import_size"
+        )
         dim = right.number_input("Dimensions", 2, 4096, 512, key="keep_train_import_dim")
         ready = bool(file and backbone and name)
         if press.button("Import", width="stretch", disabled=not ready, key="train_import"):
