@@ -87,7 +87,7 @@ class Pair:
 
 
 def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> list[Pair]:
-    """A picture with each of others, by a siamese network. Raises UserError: it is none."""
+    """A picture with each of others, by a siamese network. Raises UserError: another encoder."""
     made: Any = bound(dataset, name).loaded()
     first, *others = (
         images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right)

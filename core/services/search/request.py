@@ -187,7 +187,7 @@ def read_where(conditions: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
     """Conditions ``field=value|value`` as fields with the values of which one must be there.
 
     Raises:
-        UserError: a condition that is none.
+        UserError: an invalid condition.
     """
     found = []
     for condition in conditions:
@@ -207,7 +207,7 @@ def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | No
     asked.
 
     Raises:
-        UserError: no such field or value in these items, or a condition that is none.
+        UserError: no such field or value in these items, or an invalid condition.
     """
     if not conditions:
         return None
